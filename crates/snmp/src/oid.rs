@@ -1,0 +1,467 @@
+//! OBJECT IDENTIFIERs kept as their BER content octets: decoding is a check, encoding a copy.
+//!
+//! [`OidRef`] borrows, [`Oid`] owns (inline up to 24 octets). Both hold only octets that X.690 §8.19
+//! allows, so nobody checks again. Order is the lexicographic order of sub-identifiers that
+//! RFC 3416 §4.2.2 walks by.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+use smallvec::SmallVec;
+
+use crate::limits::{MAX_OID_ARCS, MAX_OID_OCTETS};
+
+/// Why octets or text are not an OBJECT IDENTIFIER.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OidError {
+    /// No sub-identifier at all.
+    #[error("empty object identifier")]
+    Empty,
+    /// The text has something else than decimal numbers and single dots.
+    #[error("not a dotted number: expected sub-identifiers like 1.3.6.1")]
+    NotNumeric,
+    /// A sub-identifier over 2^32-1 (RFC 2578 §3.5).
+    #[error("sub-identifier above 4294967295")]
+    ArcTooLarge,
+    /// The first sub-identifier is not 0, 1 or 2, or the second is over 39 below 0 or 1 (X.660).
+    #[error("first two sub-identifiers out of range: 0.0-0.39, 1.0-1.39 or 2.x")]
+    BadRoot,
+    /// More than 128 sub-identifiers.
+    #[error("more than 128 sub-identifiers")]
+    TooManyArcs,
+    /// The last octet says that another follows.
+    #[error("object identifier ends inside a sub-identifier")]
+    Unfinished,
+    /// A sub-identifier starts with a padding octet 0x80 (X.690 §8.19.2).
+    #[error("sub-identifier with leading padding")]
+    Padded,
+}
+
+/// A borrowed, valid OBJECT IDENTIFIER.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OidRef<'a>(&'a [u8]);
+
+/// An owned, valid OBJECT IDENTIFIER.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Oid(SmallVec<[u8; 24]>);
+
+const ZERO_DOT_ZERO: &[u8] = &[0];
+
+impl<'a> OidRef<'a> {
+    /// The OID `0.0` (`zeroDotZero`, RFC 2578).
+    pub const ZERO: OidRef<'static> = OidRef(ZERO_DOT_ZERO);
+
+    /// Takes BER content octets. Zero octets, which some agents send for `0.0`, are read as that.
+    pub fn from_ber(content: &'a [u8]) -> Result<Self, OidError> {
+        if content.is_empty() {
+            return Ok(OidRef(ZERO_DOT_ZERO));
+        }
+        // Nearly every sub-identifier in the field is below 128: then each octet is one.
+        if content.len() < MAX_OID_ARCS && content.iter().fold(0, |all, b| all | b) < 0x80 {
+            return Ok(OidRef(content));
+        }
+        check_ber(content)?;
+        Ok(OidRef(content))
+    }
+
+    /// Wraps octets that this crate has checked before.
+    pub(crate) const fn from_checked(content: &'a [u8]) -> Self {
+        OidRef(content)
+    }
+
+    /// The BER content octets.
+    pub const fn as_ber(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The sub-identifiers from the root.
+    pub fn arcs(self) -> Arcs<'a> {
+        Arcs { rest: self.0, second: None, first: true }
+    }
+
+    /// How many sub-identifiers.
+    pub fn arc_count(self) -> usize {
+        1 + self.0.iter().filter(|&&b| b < 0x80).count()
+    }
+
+    /// Whether `prefix` is this OID or an ancestor of it.
+    pub fn starts_with(self, prefix: OidRef<'_>) -> bool {
+        self.0.starts_with(prefix.0)
+    }
+
+    /// What follows `prefix`: the instance part below an object's OID, `None` outside it.
+    pub fn strip_prefix(self, prefix: OidRef<'_>) -> Option<OidSuffix<'a>> {
+        self.0.strip_prefix(prefix.0).map(OidSuffix)
+    }
+
+    /// An owned copy.
+    pub fn to_owned(self) -> Oid {
+        Oid(SmallVec::from_slice(self.0))
+    }
+}
+
+/// The sub-identifiers below some OID: an instance identifier (RFC 2578 §7.7). May be empty.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OidSuffix<'a>(&'a [u8]);
+
+impl<'a> OidSuffix<'a> {
+    /// Takes what [`OidSuffix::as_ber`] gave earlier.
+    pub fn from_ber(content: &'a [u8]) -> Result<Self, OidError> {
+        if !content.is_empty() {
+            check_ber(content)?;
+        }
+        Ok(OidSuffix(content))
+    }
+
+    /// The BER octets of these sub-identifiers.
+    pub const fn as_ber(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The sub-identifiers.
+    pub fn arcs(self) -> Arcs<'a> {
+        Arcs { rest: self.0, second: None, first: false }
+    }
+
+    /// Whether nothing is below.
+    pub const fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Ord for OidSuffix<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        cmp_ber(self.0, other.0)
+    }
+}
+
+impl PartialOrd for OidSuffix<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for OidSuffix<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_arcs(f, self.arcs())
+    }
+}
+
+impl fmt::Debug for OidSuffix<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Oid {
+    /// From sub-identifiers, the root first; at least two.
+    pub fn from_arcs(arcs: &[u32]) -> Result<Self, OidError> {
+        let (&[x, y], rest) = arcs.split_first_chunk().ok_or(OidError::Empty)?;
+        if x > 2 || (x < 2 && y > 39) {
+            return Err(OidError::BadRoot);
+        }
+        if arcs.len() > MAX_OID_ARCS {
+            return Err(OidError::TooManyArcs);
+        }
+        let mut content = SmallVec::new();
+        push_arc(&mut content, u64::from(x) * 40 + u64::from(y));
+        for &arc in rest {
+            push_arc(&mut content, u64::from(arc));
+        }
+        Ok(Oid(content))
+    }
+
+    /// A borrowed view.
+    pub fn as_oid(&self) -> OidRef<'_> {
+        OidRef(&self.0)
+    }
+
+    /// This OID with one more sub-identifier.
+    pub fn child(&self, arc: u32) -> Result<Oid, OidError> {
+        let mut longer = self.clone();
+        longer.push(arc)?;
+        Ok(longer)
+    }
+
+    /// Appends one sub-identifier.
+    pub fn push(&mut self, arc: u32) -> Result<(), OidError> {
+        if self.as_oid().arc_count() >= MAX_OID_ARCS {
+            return Err(OidError::TooManyArcs);
+        }
+        push_arc(&mut self.0, u64::from(arc));
+        Ok(())
+    }
+
+    /// Appends an instance identifier.
+    pub fn extend(&mut self, suffix: OidSuffix<'_>) -> Result<(), OidError> {
+        if self.as_oid().arc_count() + suffix.arcs().count() > MAX_OID_ARCS {
+            return Err(OidError::TooManyArcs);
+        }
+        self.0.extend_from_slice(suffix.0);
+        Ok(())
+    }
+
+    /// The OID one level up; `None` where only the two root sub-identifiers are left.
+    pub fn parent(&self) -> Option<Oid> {
+        let last = self.0.len() - 1;
+        let start = self.0[..last].iter().rposition(|&b| b < 0x80)? + 1;
+        Some(Oid(SmallVec::from_slice(&self.0[..start])))
+    }
+}
+
+impl From<OidRef<'_>> for Oid {
+    fn from(oid: OidRef<'_>) -> Self {
+        oid.to_owned()
+    }
+}
+
+impl FromStr for Oid {
+    type Err = OidError;
+
+    /// Reads `1.3.6.1` or `.1.3.6.1`. Names are the business of [`crate::mib`].
+    fn from_str(text: &str) -> Result<Self, OidError> {
+        let text = text.strip_prefix('.').unwrap_or(text);
+        if text.is_empty() {
+            return Err(OidError::Empty);
+        }
+        let mut arcs: SmallVec<[u32; 32]> = SmallVec::new();
+        for part in text.split('.') {
+            if part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit()) {
+                return Err(OidError::NotNumeric);
+            }
+            if arcs.len() == MAX_OID_ARCS {
+                return Err(OidError::TooManyArcs);
+            }
+            arcs.push(part.parse().map_err(|_| OidError::ArcTooLarge)?);
+        }
+        Oid::from_arcs(&arcs)
+    }
+}
+
+impl Ord for OidRef<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        cmp_ber(self.0, other.0)
+    }
+}
+
+impl PartialOrd for OidRef<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Oid {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_oid().cmp(&other.as_oid())
+    }
+}
+
+impl PartialOrd for Oid {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for OidRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_arcs(f, self.arcs())
+    }
+}
+
+impl fmt::Debug for OidRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Oid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.as_oid(), f)
+    }
+}
+
+impl fmt::Debug for Oid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Iterator over sub-identifiers.
+#[derive(Debug, Clone)]
+pub struct Arcs<'a> {
+    rest: &'a [u8],
+    second: Option<u32>,
+    first: bool,
+}
+
+impl Iterator for Arcs<'_> {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        if let Some(second) = self.second.take() {
+            return Some(second);
+        }
+        if self.rest.is_empty() {
+            return None;
+        }
+        let (arc, used) = read_arc(self.rest);
+        self.rest = &self.rest[used..];
+        if self.first {
+            self.first = false;
+            let root = (arc / 40).min(2);
+            self.second = Some((arc - root * 40) as u32);
+            return Some(root as u32);
+        }
+        Some(arc as u32)
+    }
+}
+
+fn write_arcs(f: &mut fmt::Formatter<'_>, arcs: Arcs<'_>) -> fmt::Result {
+    for (i, arc) in arcs.enumerate() {
+        if i > 0 {
+            f.write_str(".")?;
+        }
+        write!(f, "{arc}")?;
+    }
+    Ok(())
+}
+
+/// Reads one base-128 number from checked octets; returns it and its length.
+fn read_arc(octets: &[u8]) -> (u64, usize) {
+    let mut value = 0;
+    for (i, &octet) in octets.iter().enumerate() {
+        value = value << 7 | u64::from(octet & 0x7f);
+        if octet < 0x80 {
+            return (value, i + 1);
+        }
+    }
+    (value, octets.len())
+}
+
+fn push_arc(content: &mut SmallVec<[u8; 24]>, arc: u64) {
+    let octets = (64 - (arc | 1).leading_zeros()).div_ceil(7);
+    for i in (0..octets).rev() {
+        let more = if i == 0 { 0 } else { 0x80 };
+        content.push((arc >> (7 * i) & 0x7f) as u8 | more);
+    }
+}
+
+fn check_ber(content: &[u8]) -> Result<(), OidError> {
+    if content.len() > MAX_OID_OCTETS {
+        return Err(OidError::TooManyArcs);
+    }
+    let mut arcs = 1;
+    let mut at = 0;
+    while at < content.len() {
+        if content[at] == 0x80 {
+            return Err(OidError::Padded);
+        }
+        let length = content[at..].iter().position(|&b| b < 0x80).ok_or(OidError::Unfinished)? + 1;
+        // Two root sub-identifiers share the first number (X.690 §8.19.4), which may so exceed 2^32-1 by 80.
+        let limit = u64::from(u32::MAX) + if at == 0 { 80 } else { 0 };
+        if length > 5 || read_arc(&content[at..]).0 > limit {
+            return Err(OidError::ArcTooLarge);
+        }
+        at += length;
+        arcs += 1;
+    }
+    if arcs > MAX_OID_ARCS { Err(OidError::TooManyArcs) } else { Ok(()) }
+}
+
+/// Lexicographic by sub-identifier. Octet order agrees with it except where the sub-identifiers at the
+/// first difference have different lengths, so the comparison backs up to where that one starts.
+fn cmp_ber(a: &[u8], b: &[u8]) -> Ordering {
+    let same = a.iter().zip(b).take_while(|(x, y)| x == y).count();
+    if same == a.len() || same == b.len() {
+        return a.len().cmp(&b.len());
+    }
+    let start = a[..same].iter().rposition(|&octet| octet < 0x80).map_or(0, |i| i + 1);
+    read_arc(&a[start..]).0.cmp(&read_arc(&b[start..]).0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn oid(text: &str) -> Oid {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn text_and_octets_agree() {
+        let ber: &[u8] = &[0x2b, 6, 1, 4, 1, 0x81, 0x80, 0x00, 0x8f, 0xff, 0xff, 0xff, 0x7f];
+        let parsed = OidRef::from_ber(ber).unwrap();
+        assert_eq!(parsed.to_string(), "1.3.6.1.4.1.16384.4294967295");
+        assert_eq!(oid("1.3.6.1.4.1.16384.4294967295").as_oid(), parsed);
+        assert_eq!(oid(".2.4294967295.1").to_string(), "2.4294967295.1");
+        assert_eq!(oid("2.40").to_string(), "2.40");
+        assert_eq!(parsed.arc_count(), 8);
+        assert_eq!(OidRef::from_ber(&[]).unwrap().to_string(), "0.0");
+    }
+
+    #[test]
+    fn bad_text_is_refused_with_the_reason() {
+        for (text, reason) in [
+            ("", OidError::Empty),
+            ("1", OidError::Empty),
+            ("1..3", OidError::NotNumeric),
+            ("1.3.+6", OidError::NotNumeric),
+            ("1.3.6.4294967296", OidError::ArcTooLarge),
+            ("3.1", OidError::BadRoot),
+            ("1.40", OidError::BadRoot),
+        ] {
+            assert_eq!(text.parse::<Oid>(), Err(reason), "{text}");
+        }
+        let long = format!("1.3{}", ".1".repeat(127));
+        assert_eq!(long.parse::<Oid>(), Err(OidError::TooManyArcs));
+        assert_eq!(format!("1.3{}", ".1".repeat(126)).parse::<Oid>().unwrap().as_oid().arc_count(), 128);
+    }
+
+    #[test]
+    fn bad_octets_are_refused_with_the_reason() {
+        for (octets, reason) in [
+            (&[0x2b, 0x80, 0x01][..], OidError::Padded),
+            (&[0x2b, 0x81], OidError::Unfinished),
+            (&[0x2b, 0x90, 0x80, 0x80, 0x80, 0x00], OidError::ArcTooLarge),
+            (&[0x2b, 0x81, 0x80, 0x80, 0x80, 0x80, 0x00], OidError::ArcTooLarge),
+            (&[1; 128], OidError::TooManyArcs),
+        ] {
+            assert_eq!(OidRef::from_ber(octets), Err(reason), "{octets:x?}");
+        }
+        assert!(OidRef::from_ber(&[1; 127]).is_ok());
+    }
+
+    #[test]
+    fn order_is_by_sub_identifier() {
+        let sorted = [
+            "0.0",
+            "1.3",
+            "1.3.6",
+            "1.3.6.127",
+            "1.3.6.128",
+            "1.3.6.128.1",
+            "1.3.6.16383",
+            "1.3.6.16384",
+            "1.3.7",
+            "2.0",
+            "2.999",
+        ];
+        for (i, a) in sorted.iter().enumerate() {
+            for (j, b) in sorted.iter().enumerate() {
+                assert_eq!(oid(a).cmp(&oid(b)), i.cmp(&j), "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn family() {
+        let column = oid("1.3.6.1.2.1.2.2.1.10");
+        let instance = column.child(1000).unwrap();
+        assert!(instance.as_oid().starts_with(column.as_oid()));
+        assert!(!oid("1.3.6.1.2.1.2.2.1.100").as_oid().starts_with(column.as_oid()));
+        assert_eq!(instance.as_oid().strip_prefix(column.as_oid()).unwrap().to_string(), "1000");
+        assert_eq!(instance.parent(), Some(column));
+        assert_eq!(oid("1.3").parent(), None);
+    }
+}

@@ -1,0 +1,3 @@
+//! The `hamsa` command: one file a subcommand.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Simulated devices, recordings and faults.

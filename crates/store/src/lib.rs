@@ -1,0 +1,1 @@
+//! Samples, events and state on an embedded engine.

@@ -1,0 +1,3 @@
+//! `cargo xtask`: the project tasks.
+
+fn main() {}

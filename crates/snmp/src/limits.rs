@@ -23,3 +23,12 @@ pub const MAX_ENGINE_ID_OCTETS: usize = 32;
 
 /// Octets of a user, security or context name (RFC 3411 `SnmpAdminString`, RFC 3414 `usmUserName`).
 pub const MAX_NAME_OCTETS: usize = 255;
+
+/// Octets of the longest USM key: the SHA-512 digest (RFC 7860).
+pub const MAX_KEY_OCTETS: usize = 64;
+
+/// Octets of the longest `msgAuthenticationParameters`: `usmHMAC384SHA512AuthProtocol` (RFC 7860).
+pub const MAX_MAC_OCTETS: usize = 48;
+
+/// Octets of the shortest password that becomes a key (RFC 3414 §11.2).
+pub const MIN_PASSWORD_OCTETS: usize = 8;

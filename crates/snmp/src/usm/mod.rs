@@ -1,15 +1,17 @@
 //! The user-based security model (RFC 3414): for now its cryptography.
 //!
-//! [`keys`] turns passwords into keys, [`auth`] authenticates messages.
+//! [`keys`] turns passwords into keys, [`auth`] authenticates messages, [`privacy`] encrypts scoped PDUs.
 //! The protocols are stateless trait objects that take plain octets, so that each can be replaced while
 //! the engine runs. Salts, engine boots and engine time are arguments: keeping them unique and current is
 //! the business of whoever calls.
 
 pub mod auth;
 pub mod keys;
+pub mod privacy;
 
 pub use auth::{AuthProtocol, AuthProtocolId, Mac};
 pub use keys::{Key, KeyError};
+pub use privacy::{PrivError, PrivProtocol, PrivProtocolId};
 
 /// A protocol name that is not known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +22,12 @@ pub enum UnknownProtocol {
         known = AuthProtocolId::ALL.map(AuthProtocolId::name).join(", ")
     )]
     Auth(String),
+    /// Not a privacy protocol.
+    #[error(
+        "unknown privacy protocol {0:?}: use one of {known}",
+        known = PrivProtocolId::ALL.map(PrivProtocolId::name).join(", ")
+    )]
+    Privacy(String),
 }
 
 /// A typed name in capitals and without hyphens: people write `sha256`, `SHA-256`, `AES192C` and `AES-192-C`.

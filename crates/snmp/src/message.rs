@@ -56,18 +56,11 @@ pub struct CommunityMessage<'a> {
 }
 
 impl<'a> CommunityMessage<'a> {
-    /// Reads a message. Octets after it, which some agents pad with, are ignored.
+    /// Reads a message.
     pub fn parse(message: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut fields = Reader::new(message).expect(tag::SEQUENCE)?;
-        let start = fields.clone();
-        let version = read_version(&mut fields)?;
-        if version == Version::V3 {
-            return Err(start.error(DecodeErrorKind::UnknownVersion(3)));
-        }
-        let community = fields.octet_string()?;
-        let pdu = AnyPdu::parse(&mut fields)?;
-        fields.finish("message")?;
-        Ok(CommunityMessage { version, community, pdu })
+        let CommunityParts { version, community, pdu } = CommunityParts::parse(message)?;
+        let pdu = AnyPdu::parse(&mut Reader::within(message, pdu.start, pdu.end))?;
+        Ok(CommunityMessage { version, community: &message[community], pdu })
     }
 
     /// Writes the message.
@@ -80,6 +73,34 @@ impl<'a> CommunityMessage<'a> {
         writer.octet_string(self.community);
         writer.integer(self.version as i32);
         writer.wrap(tag::SEQUENCE, mark);
+    }
+}
+
+/// The parts of a v1 or v2c message, as ranges of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommunityParts {
+    /// V1 or V2c.
+    pub version: Version,
+    /// The community's octets.
+    pub community: Range<usize>,
+    /// The PDU, its header included.
+    pub pdu: Range<usize>,
+}
+
+impl CommunityParts {
+    /// Reads the outer part of a message. Octets after it, which some agents pad with, are ignored.
+    pub fn parse(message: &[u8]) -> Result<Self, DecodeError> {
+        let mut fields = Reader::new(message).expect(tag::SEQUENCE)?;
+        let start = fields.clone();
+        let version = read_version(&mut fields)?;
+        if version == Version::V3 {
+            return Err(start.error(DecodeErrorKind::UnknownVersion(3)));
+        }
+        let community = fields.expect(tag::OCTET_STRING)?;
+        let pdu = fields.offset()..fields.end();
+        fields.tlv()?;
+        fields.finish("message")?;
+        Ok(CommunityParts { version, community: community.offset()..community.end(), pdu })
     }
 }
 

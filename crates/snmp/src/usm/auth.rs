@@ -7,6 +7,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use hmac::digest::Digest;
 use hmac::{EagerHash, Hmac, KeyInit, Mac as _};
@@ -129,14 +130,14 @@ impl AuthProtocolId {
     }
 
     /// The implementation that comes with this crate.
-    pub fn built_in(self) -> &'static dyn AuthProtocol {
+    pub fn built_in(self) -> Arc<dyn AuthProtocol> {
         match self {
-            AuthProtocolId::Md5 => const { &HmacProtocol::<Md5>::new(AuthProtocolId::Md5, 12) },
-            AuthProtocolId::Sha1 => const { &HmacProtocol::<Sha1>::new(AuthProtocolId::Sha1, 12) },
-            AuthProtocolId::Sha224 => const { &HmacProtocol::<Sha224>::new(AuthProtocolId::Sha224, 16) },
-            AuthProtocolId::Sha256 => const { &HmacProtocol::<Sha256>::new(AuthProtocolId::Sha256, 24) },
-            AuthProtocolId::Sha384 => const { &HmacProtocol::<Sha384>::new(AuthProtocolId::Sha384, 32) },
-            AuthProtocolId::Sha512 => const { &HmacProtocol::<Sha512>::new(AuthProtocolId::Sha512, 48) },
+            AuthProtocolId::Md5 => Arc::new(HmacProtocol::<Md5>::new(AuthProtocolId::Md5, 12)),
+            AuthProtocolId::Sha1 => Arc::new(HmacProtocol::<Sha1>::new(AuthProtocolId::Sha1, 12)),
+            AuthProtocolId::Sha224 => Arc::new(HmacProtocol::<Sha224>::new(AuthProtocolId::Sha224, 16)),
+            AuthProtocolId::Sha256 => Arc::new(HmacProtocol::<Sha256>::new(AuthProtocolId::Sha256, 24)),
+            AuthProtocolId::Sha384 => Arc::new(HmacProtocol::<Sha384>::new(AuthProtocolId::Sha384, 32)),
+            AuthProtocolId::Sha512 => Arc::new(HmacProtocol::<Sha512>::new(AuthProtocolId::Sha512, 48)),
         }
     }
 }
@@ -325,7 +326,7 @@ mod tests {
     #[test]
     fn every_flipped_bit_is_found() {
         for id in AuthProtocolId::ALL {
-            let (protocol, key) = (id.built_in(), key(id));
+            let (protocol, key) = (&*id.built_in(), key(id));
             let mut message = message();
             let mac = protocol.mac(&key, &[&message]);
             let mut forged = mac.as_octets().to_vec();
@@ -347,7 +348,7 @@ mod tests {
     fn a_mac_of_another_length_or_key_is_refused() {
         let message = message();
         for id in AuthProtocolId::ALL {
-            let (protocol, key) = (id.built_in(), key(id));
+            let (protocol, key) = (&*id.built_in(), key(id));
             let mac = protocol.mac(&key, &[&message]).as_octets().to_vec();
             for length in 0..mac.len() {
                 assert!(!protocol.verify(&key, &[&message], &mac[..length]), "{id} {length}");

@@ -167,11 +167,11 @@ mod tests {
     const ENGINE_ID: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
 
     fn user_key(auth: AuthProtocolId, password: &[u8]) -> Key {
-        password_to_key(auth.built_in(), password).unwrap()
+        password_to_key(&*auth.built_in(), password).unwrap()
     }
 
     fn localized(auth: AuthProtocolId, password: &[u8]) -> Key {
-        localize(auth.built_in(), &user_key(auth, password), ENGINE_ID)
+        localize(&*auth.built_in(), &user_key(auth, password), ENGINE_ID)
     }
 
     #[track_caller]
@@ -223,7 +223,7 @@ mod tests {
     fn a_short_password_is_refused() {
         for auth in AuthProtocolId::ALL {
             for length in 0..8 {
-                let refused = password_to_key(auth.built_in(), &b"12345678"[..length]);
+                let refused = password_to_key(&*auth.built_in(), &b"12345678"[..length]);
                 assert_eq!(refused, Err(KeyError::PasswordTooShort));
             }
             assert_eq!(user_key(auth, b"12345678").as_octets().len(), auth.built_in().digest_len());
@@ -234,7 +234,7 @@ mod tests {
     fn extended_keys_are_those_of_the_drafts() {
         let extend = |extension: KeyExtension, auth: AuthProtocolId, key_len| {
             let localized = localized(auth, b"maplesyrup");
-            extension.extend(auth.built_in(), localized.as_octets(), ENGINE_ID, key_len).unwrap()
+            extension.extend(&*auth.built_in(), localized.as_octets(), ENGINE_ID, key_len).unwrap()
         };
         // draft-blumenthal-aes-usm-04 A.1.
         let sha_blumenthal = "6695febc9288e36282235fc7151f128497b38f3f505e07eb9af25568fa1f5dbe";
@@ -253,7 +253,7 @@ mod tests {
         let whole: Vec<u8> = (0..64).collect();
         for extension in [KeyExtension::Blumenthal, KeyExtension::Reeder] {
             for given in 32..=64 {
-                let key = extension.extend(AuthProtocolId::Md5.built_in(), &whole[..given], ENGINE_ID, 32).unwrap();
+                let key = extension.extend(&*AuthProtocolId::Md5.built_in(), &whole[..given], ENGINE_ID, 32).unwrap();
                 assert_eq!(key.as_octets(), &whole[..32]);
             }
         }
@@ -263,10 +263,10 @@ mod tests {
     fn a_key_that_no_digest_made_is_refused() {
         for extension in [KeyExtension::Blumenthal, KeyExtension::Reeder] {
             for found in (0..32).filter(|&found| found != 20) {
-                let refused = extension.extend(AuthProtocolId::Sha1.built_in(), &[7; 32][..found], ENGINE_ID, 32);
+                let refused = extension.extend(&*AuthProtocolId::Sha1.built_in(), &[7; 32][..found], ENGINE_ID, 32);
                 assert_eq!(refused, Err(KeyError::WrongLength { found, needed: 32, digest: 20 }));
             }
-            let refused = extension.extend(AuthProtocolId::Md5.built_in(), &[7; 16], ENGINE_ID, 33);
+            let refused = extension.extend(&*AuthProtocolId::Md5.built_in(), &[7; 16], ENGINE_ID, 33);
             assert_eq!(refused, Err(KeyError::WrongLength { found: 16, needed: 33, digest: 16 }));
         }
     }

@@ -1,17 +1,23 @@
-//! The user-based security model (RFC 3414): for now its cryptography.
+//! The user-based security model (RFC 3414).
 //!
-//! [`keys`] turns passwords into keys, [`auth`] authenticates messages, [`privacy`] encrypts scoped PDUs.
+//! [`keys`] turns passwords into keys, [`auth`] authenticates messages, [`privacy`] encrypts scoped PDUs;
+//! [`UsmUsers`] knows users, their keys for each engine and the engines' clocks; [`Usm`] puts it together.
 //! The protocols are stateless trait objects that take plain octets, so that each can be replaced while
 //! the engine runs. Salts, engine boots and engine time are arguments: keeping them unique and current is
 //! the business of whoever calls.
 
 pub mod auth;
+mod clock;
 pub mod keys;
+mod model;
 pub mod privacy;
+mod users;
 
 pub use auth::{AuthProtocol, AuthProtocolId, Mac};
-pub use keys::{Key, KeyError};
-pub use privacy::{PrivError, PrivProtocol, PrivProtocolId};
+pub use keys::{Key, KeyError, localize, password_to_key};
+pub use model::{SaltSource, Usm};
+pub use privacy::{DecryptInput, EncryptInput, PrivError, PrivProtocol, PrivProtocolId};
+pub use users::{AddUserError, UserKey, UsmUser, UsmUsers};
 
 /// A protocol name that is not known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

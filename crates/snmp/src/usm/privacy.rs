@@ -8,6 +8,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use aes::cipher::consts::{U8, U16};
 use aes::cipher::{
@@ -178,17 +179,17 @@ impl PrivProtocolId {
     }
 
     /// The implementation that comes with this crate.
-    pub fn built_in(self) -> &'static dyn PrivProtocol {
+    pub fn built_in(self) -> Arc<dyn PrivProtocol> {
         use KeyExtension::{Blumenthal, Reeder};
         // DES and AES-128 keys are never longer than a digest, so how they would be extended does not matter.
         match self {
-            PrivProtocolId::Des => const { &Cbc::<Des>::new(PrivProtocolId::Des) },
-            PrivProtocolId::TripleDes => const { &Cbc::<TdesEde3>::new(PrivProtocolId::TripleDes) },
-            PrivProtocolId::Aes128 => const { &Cfb::<Aes128Enc>::new(PrivProtocolId::Aes128, Blumenthal) },
-            PrivProtocolId::Aes192 => const { &Cfb::<Aes192Enc>::new(PrivProtocolId::Aes192, Blumenthal) },
-            PrivProtocolId::Aes256 => const { &Cfb::<Aes256Enc>::new(PrivProtocolId::Aes256, Blumenthal) },
-            PrivProtocolId::Aes192C => const { &Cfb::<Aes192Enc>::new(PrivProtocolId::Aes192C, Reeder) },
-            PrivProtocolId::Aes256C => const { &Cfb::<Aes256Enc>::new(PrivProtocolId::Aes256C, Reeder) },
+            PrivProtocolId::Des => Arc::new(Cbc::<Des>::new(PrivProtocolId::Des)),
+            PrivProtocolId::TripleDes => Arc::new(Cbc::<TdesEde3>::new(PrivProtocolId::TripleDes)),
+            PrivProtocolId::Aes128 => Arc::new(Cfb::<Aes128Enc>::new(PrivProtocolId::Aes128, Blumenthal)),
+            PrivProtocolId::Aes192 => Arc::new(Cfb::<Aes192Enc>::new(PrivProtocolId::Aes192, Blumenthal)),
+            PrivProtocolId::Aes256 => Arc::new(Cfb::<Aes256Enc>::new(PrivProtocolId::Aes256, Blumenthal)),
+            PrivProtocolId::Aes192C => Arc::new(Cfb::<Aes192Enc>::new(PrivProtocolId::Aes192C, Reeder)),
+            PrivProtocolId::Aes256C => Arc::new(Cfb::<Aes256Enc>::new(PrivProtocolId::Aes256C, Reeder)),
         }
     }
 }
@@ -460,7 +461,7 @@ mod tests {
     fn what_is_encrypted_comes_back_and_only_with_the_right_key_and_salt() {
         for id in PrivProtocolId::ALL {
             let protocol = id.built_in();
-            let (right, wrong) = (key(protocol, 1), key(protocol, 2));
+            let (right, wrong) = (key(&*protocol, 1), key(&*protocol, 2));
             for length in 0..=600 {
                 let mut plain: Vec<u8> = (0..length).map(|i| (i * 7 + length) as u8).collect();
                 plain.resize(protocol.padded_len(length), 0);
@@ -486,7 +487,7 @@ mod tests {
     #[test]
     fn aes_depends_on_boots_and_time() {
         for id in PrivProtocolId::ALL.into_iter().filter(|id| id.name().starts_with("AES")) {
-            let key = key(id.built_in(), 1);
+            let key = key(&*id.built_in(), 1);
             let encrypted = |engine_boots, engine_time| {
                 let mut data = [0; 16];
                 id.built_in().encrypt(&key, EncryptInput { engine_boots, engine_time, salt: SALT }, &mut data).unwrap();
@@ -508,7 +509,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_and_left_alone() {
         for id in PrivProtocolId::ALL {
-            let (protocol, good) = (id.built_in(), key(id.built_in(), 1));
+            let (protocol, good) = (&*id.built_in(), key(&*id.built_in(), 1));
             let mut data = [0x55; 24];
             for found in (0..=80).filter(|&found| found != good.len()) {
                 let error = Err(PrivError::KeyLength { protocol: id.name(), expected: good.len(), found });
@@ -533,7 +534,7 @@ mod tests {
         for auth in AuthProtocolId::ALL.map(AuthProtocolId::built_in) {
             let localized: Vec<u8> = (0..auth.digest_len() as u8).collect();
             for protocol in PrivProtocolId::ALL.map(PrivProtocolId::built_in) {
-                let key = protocol.extend_key(auth, &localized, b"engine").unwrap();
+                let key = protocol.extend_key(&*auth, &localized, b"engine").unwrap();
                 assert_eq!(key.as_octets().len(), protocol.key_len());
                 let kept = protocol.key_len().min(localized.len());
                 assert_eq!(&key.as_octets()[..kept], &localized[..kept]);
@@ -545,7 +546,8 @@ mod tests {
     fn a_3des_key_with_equal_parts_is_refused() {
         let auth = AuthProtocolId::Sha256.built_in();
         let protocol = PrivProtocolId::TripleDes.built_in();
-        let extend = |parts: [u64; 4]| protocol.extend_key(auth, parts.map(u64::to_be_bytes).as_flattened(), b"engine");
+        let extend =
+            |parts: [u64; 4]| protocol.extend_key(&*auth, parts.map(u64::to_be_bytes).as_flattened(), b"engine");
         let [a, b, c] = [0x0102_0304_0506_0708, 0x1112_1314_1516_1718, 0x2122_2324_2526_2728];
         assert!(extend([a, b, c, a]).is_ok());
         // The lowest bit of each octet is parity, which DES leaves out.

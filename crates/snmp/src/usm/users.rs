@@ -1,0 +1,212 @@
+//! The users and engines that the USM knows (RFC 3414 §2.1, its "local configuration datastore"). A host
+//! resource: it outlives the module that uses it, so a new version goes on with the same keys and clocks.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
+
+use smallvec::SmallVec;
+
+use crate::engine::{EngineId, EngineTime, Name};
+use crate::limits::{MAX_KNOWN_ENGINES, MAX_USERS_OF_ONE_NAME};
+use crate::message::SecurityLevel;
+use crate::usm::clock::{LocalClock, RemoteClock};
+use crate::usm::{AuthProtocolId, Key, PrivProtocolId};
+
+/// A user's key, as far as it is bound to an engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserKey {
+    /// Made from a password, good for any engine (RFC 3414 §2.6's Ku).
+    Master(Key),
+    /// Localized for one engine (Kul), which [`UsmUser::engine_id`] names.
+    Localized(Key),
+}
+
+/// A user and its secrets.
+#[derive(Debug, Clone)]
+pub struct UsmUser {
+    /// By which name the rest of the system knows these credentials; unique.
+    pub security_name: Name,
+    /// The name in messages. Different engines may know different users of one name.
+    pub user_name: Name,
+    /// The only engine that knows this user; any, if `None`.
+    pub engine_id: Option<EngineId>,
+    /// How it authenticates, if it does.
+    pub auth: Option<(AuthProtocolId, UserKey)>,
+    /// How it encrypts, if it does.
+    pub privacy: Option<(PrivProtocolId, UserKey)>,
+}
+
+impl UsmUser {
+    /// The most that the user's messages can be secured.
+    pub fn max_level(&self) -> SecurityLevel {
+        match (&self.auth, &self.privacy) {
+            (None, _) => SecurityLevel::NoAuthNoPriv,
+            (Some(_), None) => SecurityLevel::AuthNoPriv,
+            (Some(_), Some(_)) => SecurityLevel::AuthPriv,
+        }
+    }
+}
+
+/// A user can't be added.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddUserError {
+    /// RFC 3414 knows no privacy without authentication.
+    #[error("user {0} has a privacy protocol but no authentication protocol")]
+    PrivacyWithoutAuthentication(Name),
+    /// Each of them would have to be tried for every message in that name.
+    #[error("more than {MAX_USERS_OF_ONE_NAME} users have the name {0}")]
+    TooManyOfOneName(Name),
+    /// A localized key fits one engine only.
+    #[error("user {0} has a localized key but names no engine")]
+    LocalizedWithoutEngine(Name),
+}
+
+/// A user's keys for one engine.
+#[derive(Clone, Default)]
+pub(super) struct LocalizedKeys {
+    pub(super) auth: Option<Key>,
+    pub(super) privacy: Option<Key>,
+}
+
+/// Users, localized keys and clocks.
+pub struct UsmUsers {
+    local: EngineId,
+    inner: Mutex<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) clock: LocalClock,
+    users: Vec<Option<Arc<UsmUser>>>,
+    by_security_name: HashMap<Name, usize>,
+    by_user_name: HashMap<Name, SmallVec<[usize; 1]>>,
+    keys: HashMap<(EngineId, usize), Arc<LocalizedKeys>>,
+    pub(super) clocks: HashMap<EngineId, RemoteClock>,
+}
+
+impl fmt::Debug for UsmUsers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UsmUsers of {}", self.local)
+    }
+}
+
+impl UsmUsers {
+    /// No users yet. The local engine's clock says `at_start` at `started`; its boots must be more than at
+    /// any earlier start of the same engine ID (RFC 3414 §2.2.1).
+    pub fn new(local: EngineId, at_start: EngineTime, started: Instant) -> Self {
+        let inner = Inner {
+            clock: LocalClock::new(at_start, started),
+            users: Vec::new(),
+            by_security_name: HashMap::new(),
+            by_user_name: HashMap::new(),
+            keys: HashMap::new(),
+            clocks: HashMap::new(),
+        };
+        UsmUsers { local, inner: Mutex::new(inner) }
+    }
+
+    /// The local engine.
+    pub fn local_engine(&self) -> EngineId {
+        self.local
+    }
+
+    /// The local engine's boots and time.
+    pub fn local_time(&self, now: Instant) -> EngineTime {
+        self.lock().clock.now(now)
+    }
+
+    /// What is known of another engine's time.
+    pub fn remote_time(&self, now: Instant, engine_id: &EngineId) -> Option<EngineTime> {
+        Some(self.lock().clocks.get(engine_id)?.now(now))
+    }
+
+    /// Forgets another engine's time, so that the next authentic message from it sets it anew: for an
+    /// operator whose device came back with fewer boots than before.
+    pub fn forget_engine(&self, engine_id: &EngineId) {
+        self.lock().clocks.remove(engine_id);
+    }
+
+    /// Adds a user, or replaces the one of the same security name.
+    pub fn insert(&self, user: UsmUser) -> Result<(), AddUserError> {
+        if user.privacy.is_some() && user.auth.is_none() {
+            return Err(AddUserError::PrivacyWithoutAuthentication(user.security_name));
+        }
+        let keys = [user.auth.as_ref().map(|(_, key)| key), user.privacy.as_ref().map(|(_, key)| key)];
+        if user.engine_id.is_none() && keys.into_iter().flatten().any(|key| matches!(key, UserKey::Localized(_))) {
+            return Err(AddUserError::LocalizedWithoutEngine(user.security_name));
+        }
+        let mut inner = self.lock();
+        inner.remove(&user.security_name);
+        let namesakes = inner.by_user_name.get(&user.user_name).map_or(0, SmallVec::len);
+        if namesakes >= MAX_USERS_OF_ONE_NAME {
+            return Err(AddUserError::TooManyOfOneName(user.user_name));
+        }
+        let index = inner.users.iter().position(Option::is_none).unwrap_or(inner.users.len());
+        inner.by_security_name.insert(user.security_name.clone(), index);
+        inner.by_user_name.entry(user.user_name.clone()).or_default().push(index);
+        if index == inner.users.len() {
+            inner.users.push(None);
+        }
+        inner.users[index] = Some(Arc::new(user));
+        Ok(())
+    }
+
+    /// Removes a user.
+    pub fn remove(&self, security_name: &Name) {
+        self.lock().remove(security_name);
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("no panic under this lock")
+    }
+}
+
+impl Inner {
+    /// The user that these credentials are.
+    pub(super) fn by_security_name(&self, name: &Name) -> Option<(usize, Arc<UsmUser>)> {
+        let &index = self.by_security_name.get(name)?;
+        Some((index, self.users[index].clone()?))
+    }
+
+    /// The users whom an engine may know by this name.
+    pub(super) fn by_user_name(&self, user_name: &[u8], engine_id: EngineId) -> SmallVec<[(usize, Arc<UsmUser>); 1]> {
+        let indexes = self.by_user_name.get(user_name).into_iter().flatten();
+        indexes
+            .filter_map(|&index| Some((index, self.users[index].clone()?)))
+            .filter(|(_, user)| user.engine_id.is_none_or(|only| only == engine_id))
+            .collect()
+    }
+
+    /// The cached keys of a user for an engine.
+    pub(super) fn keys(&self, engine_id: EngineId, user: usize) -> Option<Arc<LocalizedKeys>> {
+        self.keys.get(&(engine_id, user)).cloned()
+    }
+
+    /// Keeps keys; `false` if there is no room.
+    pub(super) fn keep_keys(
+        &mut self,
+        engine_id: EngineId,
+        index: usize,
+        user: &Arc<UsmUser>,
+        keys: LocalizedKeys,
+    ) -> bool {
+        if self.keys.len() >= MAX_KNOWN_ENGINES {
+            return false;
+        }
+        // A user that was replaced while its keys were made must not leave the old ones behind.
+        if self.users[index].as_ref().is_some_and(|present| Arc::ptr_eq(present, user)) {
+            self.keys.insert((engine_id, index), Arc::new(keys));
+        }
+        true
+    }
+
+    fn remove(&mut self, security_name: &Name) {
+        let Some(index) = self.by_security_name.remove(security_name) else { return };
+        let Some(user) = self.users[index].take() else { return };
+        self.keys.retain(|&(_, user), _| user != index);
+        if let Some(indexes) = self.by_user_name.get_mut(&user.user_name) {
+            indexes.retain(|i| *i != index);
+        }
+    }
+}

@@ -1,0 +1,751 @@
+//! Requests to many targets (RFC 3413 §1.1 and §1.2, command generator and notification originator):
+//! identifiers, retransmission, engine discovery and time synchronisation (RFC 3414 §4). Sans-IO.
+//!
+//! Invariants:
+//! - `invariant_ids`: every identifier in use belongs to exactly one request that was sent under it.
+//! - `invariant_bounds`: no target has more requests out than it allows, nor more waiting than
+//!   [`MAX_QUEUE_PER_TARGET`].
+//! - Only an answer that comes from the target's address, under an identifier in use, from the engine and
+//!   in the name that was asked, ends a request. What an unauthenticated Report tells about an engine is
+//!   tried for that target and kept only once the engine has authenticated itself (X1).
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use smallvec::SmallVec;
+
+use crate::ber::{Reader, Writer};
+use crate::engine::{
+    Engine, EngineId, EngineTime, Envelope, Name, OutgoingError, ReceiveError, Received, Sending, Statistic,
+};
+use crate::limits::{MAX_QUEUE_PER_TARGET, MAX_REQUESTS, MAX_RESYNCHRONISATIONS};
+use crate::manager::timing::{RttEstimator, Timing};
+use crate::message::{CommunityParts, SecurityLevel, V3Message, Version};
+use crate::pdu::{AnyPdu, Bulk, Pdu, PduKind};
+use crate::varbind::VarBindBuf;
+
+/// What to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum RequestKind {
+    Get,
+    GetNext,
+    GetBulk(Bulk),
+    Set,
+    Inform,
+}
+
+/// Whom to ask, and how.
+#[derive(Debug, Clone)]
+pub struct TargetConfig {
+    /// Where its agent listens.
+    pub address: SocketAddr,
+    /// Which version it speaks.
+    pub version: Version,
+    /// The credentials, by the name under which the security model knows them.
+    pub security_name: Name,
+    /// How far to secure v3 messages.
+    pub level: SecurityLevel,
+    /// `contextName` of v3 messages.
+    pub context_name: Name,
+    /// `contextEngineID` of v3 messages; the agent's own engine where it is `None`.
+    pub context_engine_id: Option<EngineId>,
+    /// The agent's engine, where it is known already; else it is discovered.
+    pub engine_id: Option<EngineId>,
+    /// Waits and retries.
+    pub timing: Timing,
+    /// How many requests may be out at once.
+    pub max_outstanding: u8,
+}
+
+/// A target of a [`Manager`]. Not valid any more after it is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TargetId {
+    index: u32,
+    generation: u32,
+}
+
+/// Why a request was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// The target has [`MAX_QUEUE_PER_TARGET`] requests waiting.
+    #[error("{MAX_QUEUE_PER_TARGET} requests already wait for this target")]
+    TargetQueueFull,
+    /// The manager has [`MAX_REQUESTS`] requests.
+    #[error("{MAX_REQUESTS} requests are already under way")]
+    TooManyRequests,
+    /// The target was removed.
+    #[error("no such target")]
+    NoSuchTarget,
+}
+
+/// Why a request failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// No usable answer in time.
+    #[error("no answer after {attempts} tries{}", Because(last_problem))]
+    Timeout {
+        /// How often the request was sent.
+        attempts: u8,
+        /// The last thing that did come, if anything.
+        last_problem: Option<Problem>,
+    },
+    /// The agent's engine answered with a Report.
+    #[error("the agent reports {name}: {what}", name = .0.object_name(), what = .0.description())]
+    Report(Statistic),
+    /// The agent's engine keeps contradicting itself about its identity or time.
+    #[error("the agent's engine could not be synchronised with: it keeps reporting {0}")]
+    NotSynchronised(Statistic),
+    /// The request could not be put into a message.
+    #[error(transparent)]
+    Send(#[from] OutgoingError),
+}
+
+/// Something that came instead of a usable answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The engine turned the message away.
+    #[error("an answer was dropped: {0}")]
+    Rejected(ReceiveError),
+    /// It came in another name, or less secured, than asked.
+    #[error("an answer was dropped: its security does not match the request's")]
+    WrongSecurity,
+    /// Its PDU is not a response to this request.
+    #[error("an answer was dropped: it holds another request's PDU")]
+    WrongPdu,
+    /// A Report that holds no known counter.
+    #[error("the agent sent a report of unknown meaning")]
+    UnknownReport,
+    /// The agent's engine did not even answer the discovery.
+    #[error("its SNMPv3 engine did not answer discovery")]
+    NoDiscovery,
+}
+
+struct Because<'p>(&'p Option<Problem>);
+
+impl std::fmt::Display for Because<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |problem| write!(f, " ({problem})"))
+    }
+}
+
+/// An answered request.
+#[derive(Debug)]
+pub struct Completion<'m> {
+    /// What [`Manager::submit`] was given.
+    pub token: u64,
+    /// Whom it was sent to.
+    pub target: TargetId,
+    /// The answer, whatever its error-status.
+    pub response: Pdu<'m>,
+    /// From sending, at the try that was answered, to now.
+    pub rtt: Duration,
+    /// How often the request was sent.
+    pub attempts: u8,
+    /// The request's variables, to be used again.
+    pub varbinds: VarBindBuf,
+}
+
+/// A request that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// What [`Manager::submit`] was given.
+    pub token: u64,
+    /// Whom it was sent to.
+    pub target: TargetId,
+    /// Why.
+    pub error: RequestError,
+    /// How often the request was sent.
+    pub attempts: u8,
+    /// The request's variables, to be used again.
+    pub varbinds: VarBindBuf,
+}
+
+/// What a datagram was.
+#[derive(Debug)]
+pub enum Handled<'m> {
+    /// It ends a request.
+    Completed(Completion<'m>),
+    /// It moved a request on (discovery, synchronisation), or was counted and dropped.
+    Nothing,
+    /// It holds something else than a response: a notification, say.
+    Other(Received<'m>),
+}
+
+/// A datagram to be sent; it lies at the end of the buffer that [`Manager::poll_transmit`] was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transmit {
+    /// Where to.
+    pub address: SocketAddr,
+    /// How many octets.
+    pub length: usize,
+}
+
+/// Counts since the manager was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ManagerStats {
+    /// Messages sent, retransmissions and discovery included.
+    pub sent: u64,
+    /// Messages that were sent again after silence.
+    pub retransmitted: u64,
+    /// Requests that were answered.
+    pub completed: u64,
+    /// Requests that failed for want of an answer.
+    pub timed_out: u64,
+    /// Requests that failed otherwise.
+    pub failed: u64,
+    /// Datagrams under no identifier in use: late, duplicated or made up.
+    pub unmatched: u64,
+    /// Datagrams from another address than the request went to.
+    pub wrong_source: u64,
+    /// Datagrams that the engine turned away or whose security or PDU does not fit the request.
+    pub rejected: u64,
+    /// Engines discovered.
+    pub discoveries: u64,
+    /// Reports received.
+    pub reports: u64,
+}
+
+/// What is known of a target's engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Peer {
+    /// Nothing, and nobody has asked yet.
+    Unknown,
+    /// Being discovered, by the request in this slot.
+    Discovering(u32),
+    /// An unauthenticated Report says so.
+    Told { engine_id: EngineId, time: Option<EngineTime> },
+    /// It has answered in a way that proves it.
+    Proven(EngineId),
+}
+
+struct Target {
+    config: TargetConfig,
+    generation: u32,
+    rtt: RttEstimator,
+    peer: Peer,
+    outstanding: u8,
+    /// Slots of requests that wait for room or for the engine's discovery.
+    waiting: VecDeque<u32>,
+}
+
+struct Attempt {
+    id: i32,
+    sent: Instant,
+}
+
+struct Request {
+    target: u32,
+    token: u64,
+    kind: RequestKind,
+    varbinds: VarBindBuf,
+    is_discovery: bool,
+    /// Whether it may be sent: it counts as outstanding, unless it is a discovery.
+    is_released: bool,
+    attempts: SmallVec<[Attempt; 2]>,
+    tries: u8,
+    synchronisations: u8,
+    /// When to stop waiting; the timer that names another time is stale.
+    deadline: Option<Instant>,
+    asked: EngineId,
+    last_problem: Option<Problem>,
+}
+
+/// The manager's side of SNMP for any number of targets.
+pub struct Manager {
+    engine: Arc<Engine>,
+    rng: StdRng,
+    targets: Vec<Option<Target>>,
+    free_targets: Vec<u32>,
+    next_generation: u32,
+    requests: Vec<Option<Request>>,
+    free_requests: Vec<u32>,
+    ids: HashMap<i32, u32>,
+    timers: BinaryHeap<Reverse<(Instant, u32)>>,
+    to_send: VecDeque<u32>,
+    failures: VecDeque<Failure>,
+    stats: ManagerStats,
+}
+
+impl Manager {
+    /// A manager that speaks through an engine. `seed` makes its identifiers: let it be unpredictable where
+    /// the network is not trusted.
+    pub fn new(engine: Arc<Engine>, seed: [u8; 32]) -> Self {
+        Manager {
+            engine,
+            rng: StdRng::from_seed(seed),
+            targets: Vec::new(),
+            free_targets: Vec::new(),
+            next_generation: 0,
+            requests: Vec::new(),
+            free_requests: Vec::new(),
+            ids: HashMap::new(),
+            timers: BinaryHeap::new(),
+            to_send: VecDeque::new(),
+            failures: VecDeque::new(),
+            stats: ManagerStats::default(),
+        }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Counts so far.
+    pub fn stats(&self) -> ManagerStats {
+        self.stats
+    }
+
+    /// Requests that are under way or wait.
+    pub fn pending(&self) -> usize {
+        self.requests.len() - self.free_requests.len()
+    }
+
+    /// Adds a target.
+    pub fn add_target(&mut self, config: TargetConfig) -> TargetId {
+        let peer = config.engine_id.map_or(Peer::Unknown, |engine_id| Peer::Told { engine_id, time: None });
+        let generation = self.next_generation;
+        self.next_generation = self.next_generation.wrapping_add(1);
+        let rtt = RttEstimator::default();
+        let target = Target { config, generation, rtt, peer, outstanding: 0, waiting: VecDeque::new() };
+        let index = put(&mut self.targets, &mut self.free_targets, target);
+        TargetId { index, generation }
+    }
+
+    /// Removes a target; its requests end without a word.
+    pub fn remove_target(&mut self, target: TargetId) {
+        if self.target(target).is_none() {
+            return;
+        }
+        for slot in 0..self.requests.len() as u32 {
+            if self.requests[slot as usize].as_ref().is_some_and(|request| request.target == target.index) {
+                self.take_request(slot);
+            }
+        }
+        self.targets[target.index as usize] = None;
+        self.free_targets.push(target.index);
+    }
+
+    /// The engine that a target has proven to be, to be kept for the next start.
+    pub fn engine_of(&self, target: TargetId) -> Option<EngineId> {
+        match self.target(target)?.peer {
+            Peer::Proven(engine_id) => Some(engine_id),
+            _ => None,
+        }
+    }
+
+    /// A target's smoothed round-trip time.
+    pub fn rtt_of(&self, target: TargetId) -> Option<Duration> {
+        self.target(target)?.rtt.smoothed()
+    }
+
+    /// Asks a target. The answer or failure carries `token`.
+    pub fn submit(
+        &mut self,
+        target: TargetId,
+        kind: RequestKind,
+        varbinds: VarBindBuf,
+        token: u64,
+    ) -> Result<(), SubmitError> {
+        if self.pending() >= MAX_REQUESTS {
+            return Err(SubmitError::TooManyRequests);
+        }
+        let waiting = self.target(target).ok_or(SubmitError::NoSuchTarget)?.waiting.len();
+        if waiting >= MAX_QUEUE_PER_TARGET {
+            return Err(SubmitError::TargetQueueFull);
+        }
+        let slot = self.add_request(Request::new(target.index, token, kind, varbinds));
+        self.target_at(target.index).waiting.push_back(slot);
+        self.release_waiting(target.index);
+        Ok(())
+    }
+
+    /// The next datagram to send; it is put at the end of `buffer`. Call until `None` after each other call.
+    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        while let Some(slot) = self.to_send.pop_front() {
+            // A request that has ended in the meantime may have left its slot to another, which is in the
+            // queue itself when its turn has come: what is not released, or sent already, is not sent here.
+            let ready = self.requests[slot as usize].as_ref().is_some_and(|r| r.is_released && r.deadline.is_none());
+            if !ready {
+                continue;
+            }
+            match self.transmit(now, slot, buffer) {
+                Ok(transmit) => return Some(transmit),
+                Err(error) => self.fail(slot, error.into()),
+            }
+        }
+        None
+    }
+
+    /// The next failed request.
+    pub fn poll_failure(&mut self) -> Option<Failure> {
+        self.failures.pop_front()
+    }
+
+    /// When [`Manager::handle_timeout`] wants to be called.
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
+        loop {
+            let &Reverse((at, slot)) = self.timers.peek()?;
+            if self.is_waiting_until(slot, at) {
+                return Some(at);
+            }
+            self.timers.pop();
+        }
+    }
+
+    /// Retransmits and gives up what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(at) = self.poll_timeout().filter(|&at| at <= now) {
+            let Some(Reverse((_, slot))) = self.timers.pop() else { return };
+            let timing = self.config_of(slot).timing;
+            let request = self.request(slot);
+            debug_assert_eq!(request.deadline, Some(at));
+            if request.tries <= timing.retries {
+                request.deadline = None;
+                self.stats.retransmitted += 1;
+                self.to_send.push_back(slot);
+            } else {
+                let (attempts, last_problem) = (request.tries, request.last_problem.take());
+                self.fail(slot, RequestError::Timeout { attempts, last_problem });
+            }
+        }
+    }
+
+    /// Takes a datagram in.
+    pub fn handle_datagram<'m>(&mut self, now: Instant, from: SocketAddr, datagram: &'m mut [u8]) -> Handled<'m> {
+        // Nobody is owed a Report by a manager: what is confirmed here arrives at the notification receiver.
+        let mut no_report = [];
+        let id_hint = peek_id(datagram);
+        let received = match self.engine.receive(now, datagram, &mut Writer::new(&mut no_report)) {
+            Ok(received) => received,
+            Err(rejected) => {
+                self.stats.rejected += 1;
+                self.note_problem(id_hint, from, Problem::Rejected(rejected.error));
+                return Handled::Nothing;
+            }
+        };
+        let AnyPdu::Pdu(pdu) = received.pdu else { return Handled::Other(received) };
+        if !matches!(pdu.kind, PduKind::Response | PduKind::Report) {
+            return Handled::Other(received);
+        }
+        let id = if received.envelope.version == Version::V3 { received.envelope.msg_id } else { pdu.request_id };
+        let Some(slot) = self.matching(id, from) else { return Handled::Nothing };
+        if pdu.kind == PduKind::Report {
+            self.stats.reports += 1;
+            self.handle_report(slot, &received.envelope, &pdu);
+            return Handled::Nothing;
+        }
+        if let Err(problem) = self.check_answer(slot, id, &received.envelope, &pdu) {
+            self.stats.rejected += 1;
+            self.request(slot).last_problem = Some(problem);
+            return Handled::Nothing;
+        }
+        Handled::Completed(self.complete(now, slot, id, pdu))
+    }
+
+    fn complete<'m>(&mut self, now: Instant, slot: u32, id: i32, response: Pdu<'m>) -> Completion<'m> {
+        let request = self.take_request(slot);
+        let target = self.target_at(request.target);
+        let attempt = request.attempts.iter().find(|attempt| attempt.id == id).expect("matched by it");
+        let rtt = now.saturating_duration_since(attempt.sent);
+        target.rtt.sample(rtt);
+        if target.config.version == Version::V3 {
+            target.peer = Peer::Proven(request.asked);
+        }
+        let id = TargetId { index: request.target, generation: target.generation };
+        self.stats.completed += 1;
+        self.release_waiting(request.target);
+        let Request { token, varbinds, tries, .. } = request;
+        Completion { token, target: id, response, rtt, attempts: tries, varbinds }
+    }
+
+    /// The request that an identifier belongs to, if the datagram comes from where it was sent.
+    fn matching(&mut self, id: i32, from: SocketAddr) -> Option<u32> {
+        let Some(&slot) = self.ids.get(&id) else {
+            self.stats.unmatched += 1;
+            return None;
+        };
+        let target = self.request(slot).target;
+        if self.target_at(target).config.address != from {
+            self.stats.wrong_source += 1;
+            return None;
+        }
+        Some(slot)
+    }
+
+    /// RFC 3412 §7.2 (12): the answer must be what was asked for, from whom it was asked.
+    fn check_answer(&self, slot: u32, id: i32, envelope: &Envelope, pdu: &Pdu<'_>) -> Result<(), Problem> {
+        let request = self.requests[slot as usize].as_ref().expect("matched");
+        let config = self.config_of(slot);
+        if pdu.request_id != id || request.is_discovery {
+            return Err(Problem::WrongPdu);
+        }
+        let secured_alike = envelope.version == config.version
+            && (config.version != Version::V3
+                || (envelope.level == config.level && envelope.engine_id == request.asked));
+        if !secured_alike || !self.engine.may_answer(&config.security_name, envelope) {
+            return Err(Problem::WrongSecurity);
+        }
+        Ok(())
+    }
+
+    fn handle_report(&mut self, slot: u32, envelope: &Envelope, pdu: &Pdu<'_>) {
+        let Some(statistic) = pdu.varbinds.first().and_then(|varbind| Statistic::of_report(varbind.name)) else {
+            self.request(slot).last_problem = Some(Problem::UnknownReport);
+            return;
+        };
+        let request = self.request(slot);
+        let (is_discovery, asked, target) = (request.is_discovery, request.asked, request.target);
+        let proven = envelope.level.is_authenticated() && envelope.engine_id == asked;
+        let told = match statistic {
+            // Whatever it complains of, it tells who it is.
+            _ if is_discovery && !envelope.engine_id.is_empty() => {
+                Some(Peer::Told { engine_id: envelope.engine_id, time: envelope.engine_time })
+            }
+            Statistic::UnknownEngineIds if !envelope.engine_id.is_empty() => {
+                Some(Peer::Told { engine_id: envelope.engine_id, time: envelope.engine_time })
+            }
+            // The security model has taken the authentic time; an unauthenticated one is only tried.
+            Statistic::NotInTimeWindows if proven => Some(Peer::Proven(asked)),
+            Statistic::NotInTimeWindows if envelope.engine_id == asked => {
+                Some(Peer::Told { engine_id: asked, time: envelope.engine_time })
+            }
+            _ => None,
+        };
+        let Some(peer) = told else { return self.fail(slot, RequestError::Report(statistic)) };
+        self.target_at(target).peer = peer;
+        if is_discovery {
+            self.stats.discoveries += 1;
+            self.take_request(slot);
+            self.release_waiting(target);
+            return;
+        }
+        let request = self.request(slot);
+        request.synchronisations += 1;
+        if request.synchronisations > MAX_RESYNCHRONISATIONS {
+            return self.fail(slot, RequestError::NotSynchronised(statistic));
+        }
+        // Not a retransmission: the agent is there and has said what was wrong.
+        request.deadline = None;
+        request.tries = request.tries.saturating_sub(1);
+        self.to_send.push_back(slot);
+    }
+
+    fn transmit(&mut self, now: Instant, slot: u32, buffer: &mut [u8]) -> Result<Transmit, OutgoingError> {
+        let id = self.new_id();
+        let request = self.requests[slot as usize].as_mut().expect("checked by the caller");
+        let target = self.targets[request.target as usize].as_mut().expect("a request has a target");
+        let config = &target.config;
+        let (engine_id, time_hint) = match target.peer {
+            _ if request.is_discovery => (EngineId::EMPTY, None),
+            Peer::Told { engine_id, time } => (engine_id, time),
+            Peer::Proven(engine_id) => (engine_id, None),
+            Peer::Unknown | Peer::Discovering(_) => (EngineId::EMPTY, None),
+        };
+        let sending = Sending {
+            now,
+            msg_id: id,
+            engine_id,
+            security_name: &config.security_name,
+            level: if request.is_discovery { SecurityLevel::NoAuthNoPriv } else { config.level },
+            time_hint,
+            context_engine_id: config.context_engine_id.filter(|_| !request.is_discovery).unwrap_or(engine_id),
+            context_name: &config.context_name,
+            pdu: AnyPdu::Pdu(request.pdu(id)),
+        };
+        let mut writer = Writer::new(buffer);
+        self.engine.send(config.version, &sending, &mut writer)?;
+        let length = writer.finish()?.len();
+        let deadline = now + target.rtt.wait(&config.timing, request.tries);
+        request.asked = engine_id;
+        request.tries += 1;
+        request.deadline = Some(deadline);
+        request.attempts.push(Attempt { id, sent: now });
+        self.timers.push(Reverse((deadline, slot)));
+        self.ids.insert(id, slot);
+        self.stats.sent += 1;
+        Ok(Transmit { address: config.address, length })
+    }
+
+    /// Lets waiting requests of a target go out, as far as it takes more; starts discovery where that must
+    /// come first.
+    fn release_waiting(&mut self, index: u32) {
+        let target = self.target_at(index);
+        if target.config.version == Version::V3 && !target.waiting.is_empty() {
+            match target.peer {
+                Peer::Discovering(_) => return,
+                Peer::Unknown => {
+                    let mut discovery = Request::new(index, 0, RequestKind::Get, VarBindBuf::new());
+                    discovery.is_discovery = true;
+                    discovery.is_released = true;
+                    let slot = self.add_request(discovery);
+                    self.target_at(index).peer = Peer::Discovering(slot);
+                    self.to_send.push_back(slot);
+                    return;
+                }
+                Peer::Told { .. } | Peer::Proven(_) => {}
+            }
+        }
+        loop {
+            let target = self.target_at(index);
+            if target.outstanding >= target.config.max_outstanding.max(1) {
+                return;
+            }
+            let Some(slot) = target.waiting.pop_front() else { return };
+            target.outstanding += 1;
+            self.request(slot).is_released = true;
+            self.to_send.push_back(slot);
+        }
+    }
+
+    fn fail(&mut self, slot: u32, error: RequestError) {
+        let request = self.take_request(slot);
+        if request.is_discovery {
+            return self.fail_discovery(request.target, error);
+        }
+        self.report_failure(request, error);
+    }
+
+    /// Nobody can be asked while the engine is unknown: all that waits for it fails alike.
+    fn fail_discovery(&mut self, index: u32, error: RequestError) {
+        let target = self.target_at(index);
+        target.peer = Peer::Unknown;
+        let waiting = std::mem::take(&mut target.waiting);
+        for slot in waiting {
+            let request = self.take_request(slot);
+            let error = match &error {
+                RequestError::Timeout { attempts, last_problem } => RequestError::Timeout {
+                    attempts: *attempts,
+                    last_problem: last_problem.clone().or(Some(Problem::NoDiscovery)),
+                },
+                other => other.clone(),
+            };
+            self.report_failure(request, error);
+        }
+    }
+
+    fn report_failure(&mut self, request: Request, error: RequestError) {
+        match error {
+            RequestError::Timeout { .. } => self.stats.timed_out += 1,
+            _ => self.stats.failed += 1,
+        }
+        let generation = self.target_at(request.target).generation;
+        let target = TargetId { index: request.target, generation };
+        let Request { token, varbinds, tries, .. } = request;
+        self.failures.push_back(Failure { token, target, error, attempts: tries, varbinds });
+        self.release_waiting(target.index);
+    }
+
+    /// Remembers, for the error to come, what arrived under an identifier but could not be used.
+    fn note_problem(&mut self, id: Option<i32>, from: SocketAddr, problem: Problem) {
+        if let Some(slot) = id.and_then(|id| self.matching(id, from)) {
+            self.request(slot).last_problem = Some(problem);
+        }
+    }
+
+    fn new_id(&mut self) -> i32 {
+        loop {
+            let id = self.rng.random_range(1..i32::MAX);
+            if !self.ids.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    fn add_request(&mut self, request: Request) -> u32 {
+        put(&mut self.requests, &mut self.free_requests, request)
+    }
+
+    /// Ends a request: frees its slot and identifiers, and its place among the target's outstanding ones.
+    fn take_request(&mut self, slot: u32) -> Request {
+        let request = self.requests[slot as usize].take().expect("a request in use");
+        self.free_requests.push(slot);
+        for attempt in &request.attempts {
+            self.ids.remove(&attempt.id);
+        }
+        let target = self.target_at(request.target);
+        match request.is_released {
+            true if request.is_discovery => {}
+            true => target.outstanding -= 1,
+            false => target.waiting.retain(|&waiting| waiting != slot),
+        }
+        request
+    }
+
+    fn is_waiting_until(&self, slot: u32, at: Instant) -> bool {
+        self.requests[slot as usize].as_ref().is_some_and(|request| request.deadline == Some(at))
+    }
+
+    fn config_of(&self, slot: u32) -> &TargetConfig {
+        let target = self.requests[slot as usize].as_ref().expect("a request in use").target;
+        &self.targets[target as usize].as_ref().expect("a request has a target").config
+    }
+
+    fn target(&self, id: TargetId) -> Option<&Target> {
+        self.targets.get(id.index as usize)?.as_ref().filter(|target| target.generation == id.generation)
+    }
+
+    fn target_at(&mut self, index: u32) -> &mut Target {
+        self.targets[index as usize].as_mut().expect("a target in use")
+    }
+
+    fn request(&mut self, slot: u32) -> &mut Request {
+        self.requests[slot as usize].as_mut().expect("a request in use")
+    }
+}
+
+impl Request {
+    fn new(target: u32, token: u64, kind: RequestKind, varbinds: VarBindBuf) -> Self {
+        Request {
+            target,
+            token,
+            kind,
+            varbinds,
+            is_discovery: false,
+            is_released: false,
+            attempts: SmallVec::new(),
+            tries: 0,
+            synchronisations: 0,
+            deadline: None,
+            asked: EngineId::EMPTY,
+            last_problem: None,
+        }
+    }
+
+    fn pdu(&self, id: i32) -> Pdu<'_> {
+        let varbinds = self.varbinds.as_list();
+        match self.kind {
+            RequestKind::Get => Pdu::new(PduKind::GetRequest, id, varbinds),
+            RequestKind::GetNext => Pdu::new(PduKind::GetNextRequest, id, varbinds),
+            RequestKind::GetBulk(bulk) => Pdu::get_bulk(id, bulk, varbinds),
+            RequestKind::Set => Pdu::new(PduKind::SetRequest, id, varbinds),
+            RequestKind::Inform => Pdu::new(PduKind::InformRequest, id, varbinds),
+        }
+    }
+}
+
+/// Puts an item into a free place.
+fn put<T>(places: &mut Vec<Option<T>>, free: &mut Vec<u32>, item: T) -> u32 {
+    if let Some(index) = free.pop() {
+        places[index as usize] = Some(item);
+        return index;
+    }
+    places.push(Some(item));
+    (places.len() - 1) as u32
+}
+
+/// The identifier that a message claims to answer, as far as it can be read without security.
+fn peek_id(message: &[u8]) -> Option<i32> {
+    if let Ok(message) = V3Message::parse(message) {
+        return Some(message.header.msg_id);
+    }
+    let parts = CommunityParts::parse(message).ok()?;
+    let (_, mut pdu) = Reader::within(message, parts.pdu.start, parts.pdu.end).tlv().ok()?;
+    pdu.integer().ok()
+}

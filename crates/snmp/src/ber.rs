@@ -305,6 +305,19 @@ impl<'b> Writer<'b> {
         self.header(tag::OBJECT_IDENTIFIER, oid.as_ber().len());
     }
 
+    /// Puts zeros after all that is written.
+    pub fn pad_end(&mut self, octets: usize) {
+        match self.at.checked_sub(octets) {
+            Some(start) if !self.full => {
+                let end = self.buffer.len() - octets;
+                self.buffer.copy_within(self.at.., start);
+                self.buffer[end..].fill(0);
+                self.at = start;
+            }
+            _ => self.full = true,
+        }
+    }
+
     /// What is written so far, to encrypt or digest in place.
     pub fn written_mut(&mut self) -> &mut [u8] {
         &mut self.buffer[self.at..]

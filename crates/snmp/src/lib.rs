@@ -4,15 +4,19 @@
 //! arguments, messages go in and out as octets. So the same code runs in the daemon, in simulations
 //! and under a fuzzer.
 //!
-//! Read [`oid`], [`value`], [`ber`], [`varbind`], [`pdu`] and [`message`] for what is on the wire,
-//! then [`usm`] for what protects it.
+//! Read [`oid`], [`value`], [`ber`], [`varbind`], [`pdu`] and [`message`] for what is on the wire, [`engine`]
+//! for how a message goes through its models, [`usm`] for what protects it, then [`manager`] or [`agent`].
 
+pub mod agent;
 pub mod ber;
+pub mod engine;
 pub mod limits;
+pub mod manager;
 pub mod message;
 pub mod oid;
 pub mod pdu;
 pub mod usm;
+pub mod vacm;
 pub mod value;
 pub mod varbind;
 

@@ -24,11 +24,46 @@ pub const MAX_ENGINE_ID_OCTETS: usize = 32;
 /// Octets of a user, security or context name (RFC 3411 `SnmpAdminString`, RFC 3414 `usmUserName`).
 pub const MAX_NAME_OCTETS: usize = 255;
 
-/// Octets of the longest USM key: the SHA-512 digest (RFC 7860).
+/// Rows of one subtree after which a walk gives up: an agent that invents rows without end must not hold a
+/// poller. The largest tables that are polled (routes, forwarding databases) have some 100,000 rows.
+pub const MAX_WALK_ROWS: u32 = 1_000_000;
+
+/// Requests that one manager has under way or queued. At some 300 octets each that is about 40 MB.
+pub const MAX_REQUESTS: usize = 131_072;
+
+/// Requests that wait for one target. A poller asks for a handful at a time.
+pub const MAX_QUEUE_PER_TARGET: usize = 64;
+
+/// How often one request may learn another engine ID or time before it fails: once for a replaced device,
+/// once for its clock, and one to spare.
+pub const MAX_RESYNCHRONISATIONS: u8 = 3;
+
+/// Seconds by which a message's time may be off (RFC 3414 §2.2.3).
+pub const TIME_WINDOW_S: u32 = 150;
+
+/// Engines whose clock is kept, and pairs of engine and user whose keys are: some 300 octets each. Only
+/// engines that have authenticated themselves count, so no stranger can fill it.
+pub const MAX_KNOWN_ENGINES: usize = 262_144;
+
+/// Users of one name, on different engines and with different keys. A message that names no engine we know
+/// is tried against each.
+pub const MAX_USERS_OF_ONE_NAME: usize = 64;
+
+/// Octets of the longest USM key: the SHA-512 digest (RFC 7860 §4.2.2).
 pub const MAX_KEY_OCTETS: usize = 64;
 
-/// Octets of the longest `msgAuthenticationParameters`: `usmHMAC384SHA512AuthProtocol` (RFC 7860).
+/// Octets of the longest `msgAuthenticationParameters`: HMAC-384-SHA-512 (RFC 7860 §4.2.2).
 pub const MAX_MAC_OCTETS: usize = 48;
 
 /// Octets of the shortest password that becomes a key (RFC 3414 §11.2).
 pub const MIN_PASSWORD_OCTETS: usize = 8;
+
+/// Repetitions of one GETBULK that are served; a datagram is full long before.
+pub const MAX_BULK_REPETITIONS: u32 = 10_000;
+
+/// Variables outside the principal's view that one GETNEXT steps over before it gives up with `genErr`.
+pub const MAX_HIDDEN_SUCCESSORS: usize = 100_000;
+
+/// What a response needs besides its variable bindings, names and engine IDs: tags, lengths and numbers of
+/// the message, header, security parameters, scoped PDU and PDU (about 100), digest (48), salt and padding.
+pub const RESPONSE_HEADERS_OCTETS: usize = 180;

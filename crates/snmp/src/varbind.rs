@@ -195,6 +195,12 @@ impl VarBindBuf {
         self.count == 0
     }
 
+    /// The binding that starts at an offset: what was pushed when the list had so many octets.
+    pub(crate) fn last_from(&self, octets: usize) -> VarBind<'_> {
+        let list = VarBindList { content: &self.content[octets..], count: 1 };
+        list.first().unwrap_or(VarBind { name: OidRef::ZERO, value: Value::EndOfMibView })
+    }
+
     /// How many octets the bindings take in a message.
     pub fn octets(&self) -> usize {
         self.content.len()

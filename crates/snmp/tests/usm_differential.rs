@@ -34,11 +34,11 @@ fn keys_and_digests_are_the_same() {
     for (auth, peer_auth) in AUTH {
         let auth = auth.built_in();
         for password in [&b"12345678"[..], b"a rather longer password, with spaces", &[0xc3; 300]] {
-            let user_key = keys::password_to_key(auth, password).unwrap();
+            let user_key = keys::password_to_key(&*auth, password).unwrap();
             let peer_master = MasterKey::from_password(peer_auth, password).unwrap();
             assert_eq!(user_key.as_octets(), peer_master.as_bytes(), "{}", auth.name());
             for engine_id in [&[0x80, 0, 0x1f, 0x88, 4][..], &[0xab; 12], &[7; 32]] {
-                let localized = keys::localize(auth, &user_key, engine_id);
+                let localized = keys::localize(&*auth, &user_key, engine_id);
                 let peer_key: LocalizedKey = peer_master.localize(engine_id).unwrap();
                 assert_eq!(localized.as_octets(), peer_key.as_bytes(), "{}", auth.name());
                 for length in [0, 1, 55, 56, 63, 64, 111, 112, 127, 128, 500, 1500] {
@@ -57,12 +57,12 @@ fn each_reads_what_the_other_encrypted() {
     let engine_id = [0x80, 0, 0x1f, 0x88, 4, 1, 2, 3];
     for (auth, peer_auth) in AUTH {
         let peer_master = MasterKey::from_password(peer_auth, b"privatissime").unwrap();
-        let user_key = keys::password_to_key(auth.built_in(), b"privatissime").unwrap();
-        let localized = keys::localize(auth.built_in(), &user_key, &engine_id);
+        let user_key = keys::password_to_key(&*auth.built_in(), b"privatissime").unwrap();
+        let localized = keys::localize(&*auth.built_in(), &user_key, &engine_id);
         for (privacy, peer_privacy) in PRIVACY {
             let peer_key = PrivKey::from_master_key(&peer_master, peer_privacy, &engine_id).unwrap();
             let privacy = privacy.built_in();
-            let key = privacy.extend_key(auth.built_in(), localized.as_octets(), &engine_id).unwrap();
+            let key = privacy.extend_key(&*auth.built_in(), localized.as_octets(), &engine_id).unwrap();
             for length in [1, 8, 15, 16, 17, 100, 128, 255, 700] {
                 let plain = &message[..length];
                 let mut data = plain.to_vec();

@@ -26,8 +26,8 @@ fn every_pair_of_protocols_reads_what_net_snmp_wrote() {
         let mut localized = |password| {
             let user_key = user_keys
                 .entry((auth, password))
-                .or_insert_with(|| keys::password_to_key(auth.built_in(), password).unwrap());
-            keys::localize(auth.built_in(), user_key, usm.engine_id)
+                .or_insert_with(|| keys::password_to_key(&*auth.built_in(), password).unwrap());
+            keys::localize(&*auth.built_in(), user_key, usm.engine_id)
         };
         let auth_key = localized(AUTH_PASSWORD);
         let priv_key = localized(PRIV_PASSWORD);
@@ -44,7 +44,7 @@ fn every_pair_of_protocols_reads_what_net_snmp_wrote() {
             }
             MsgData::Encrypted(range) => {
                 let privacy = privacy.parse::<PrivProtocolId>().unwrap().built_in();
-                let key = privacy.extend_key(auth.built_in(), priv_key.as_octets(), usm.engine_id).unwrap();
+                let key = privacy.extend_key(&*auth.built_in(), priv_key.as_octets(), usm.engine_id).unwrap();
                 let parameters = usm.privacy.to_vec();
                 let input = DecryptInput {
                     engine_boots: usm.engine_boots,

@@ -1,6 +1,8 @@
 //! Every bound of this crate, with its reason. Nothing here is tuned per device; what an operator may
 //! change is in the node's configuration.
 
+use std::time::Duration;
+
 /// Sub-identifiers in one OBJECT IDENTIFIER (RFC 2578 §3.5).
 pub const MAX_OID_ARCS: usize = 128;
 
@@ -27,6 +29,12 @@ pub const MAX_NAME_OCTETS: usize = 255;
 /// Rows of one subtree after which a walk gives up: an agent that invents rows without end must not hold a
 /// poller. The largest tables that are polled (routes, forwarding databases) have some 100,000 rows.
 pub const MAX_WALK_ROWS: u32 = 1_000_000;
+
+/// The shortest time between two polls of one job: below it a poller would do nothing else.
+pub const MIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Request buffers that a poller keeps for use again, some 100 octets each.
+pub const MAX_SPARE_BUFFERS: usize = 1024;
 
 /// Requests that one manager has under way or queued. At some 300 octets each that is about 40 MB.
 pub const MAX_REQUESTS: usize = 131_072;

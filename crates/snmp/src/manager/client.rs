@@ -70,6 +70,13 @@ pub struct TargetId {
     generation: u32,
 }
 
+/// A request under way, to take it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestId {
+    slot: u32,
+    serial: u32,
+}
+
 /// Why a request was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
@@ -241,6 +248,7 @@ struct Attempt {
 
 struct Request {
     target: u32,
+    serial: u32,
     token: u64,
     kind: RequestKind,
     varbinds: VarBindBuf,
@@ -263,6 +271,7 @@ pub struct Manager {
     targets: Vec<Option<Target>>,
     free_targets: Vec<u32>,
     next_generation: u32,
+    next_serial: u32,
     requests: Vec<Option<Request>>,
     free_requests: Vec<u32>,
     ids: HashMap<i32, u32>,
@@ -282,6 +291,7 @@ impl Manager {
             targets: Vec::new(),
             free_targets: Vec::new(),
             next_generation: 0,
+            next_serial: 0,
             requests: Vec::new(),
             free_requests: Vec::new(),
             ids: HashMap::new(),
@@ -314,7 +324,7 @@ impl Manager {
         self.next_generation = self.next_generation.wrapping_add(1);
         let rtt = RttEstimator::default();
         let target = Target { config, generation, rtt, peer, outstanding: 0, waiting: VecDeque::new() };
-        let index = put(&mut self.targets, &mut self.free_targets, target);
+        let index = super::put(&mut self.targets, &mut self.free_targets, target);
         TargetId { index, generation }
     }
 
@@ -352,7 +362,7 @@ impl Manager {
         kind: RequestKind,
         varbinds: VarBindBuf,
         token: u64,
-    ) -> Result<(), SubmitError> {
+    ) -> Result<RequestId, SubmitError> {
         if self.pending() >= MAX_REQUESTS {
             return Err(SubmitError::TooManyRequests);
         }
@@ -362,8 +372,18 @@ impl Manager {
         }
         let slot = self.add_request(Request::new(target.index, token, kind, varbinds));
         self.target_at(target.index).waiting.push_back(slot);
+        let id = RequestId { slot, serial: self.request(slot).serial };
         self.release_waiting(target.index);
-        Ok(())
+        Ok(id)
+    }
+
+    /// Takes a request back, if it has not ended yet: neither an answer nor a failure will be told.
+    pub fn cancel(&mut self, id: RequestId) {
+        let request = self.requests.get(id.slot as usize).and_then(Option::as_ref);
+        if request.is_some_and(|request| request.serial == id.serial) {
+            let target = self.take_request(id.slot).target;
+            self.release_waiting(target);
+        }
     }
 
     /// The next datagram to send; it is put at the end of `buffer`. Call until `None` after each other call.
@@ -658,8 +678,10 @@ impl Manager {
         }
     }
 
-    fn add_request(&mut self, request: Request) -> u32 {
-        put(&mut self.requests, &mut self.free_requests, request)
+    fn add_request(&mut self, mut request: Request) -> u32 {
+        request.serial = self.next_serial;
+        self.next_serial = self.next_serial.wrapping_add(1);
+        super::put(&mut self.requests, &mut self.free_requests, request)
     }
 
     /// Ends a request: frees its slot and identifiers, and its place among the target's outstanding ones.
@@ -704,6 +726,7 @@ impl Request {
     fn new(target: u32, token: u64, kind: RequestKind, varbinds: VarBindBuf) -> Self {
         Request {
             target,
+            serial: 0,
             token,
             kind,
             varbinds,
@@ -728,16 +751,6 @@ impl Request {
             RequestKind::Inform => Pdu::new(PduKind::InformRequest, id, varbinds),
         }
     }
-}
-
-/// Puts an item into a free place.
-fn put<T>(places: &mut Vec<Option<T>>, free: &mut Vec<u32>, item: T) -> u32 {
-    if let Some(index) = free.pop() {
-        places[index as usize] = Some(item);
-        return index;
-    }
-    places.push(Some(item));
-    (places.len() - 1) as u32
 }
 
 /// The identifier that a message claims to answer, as far as it can be read without security.

@@ -5,6 +5,7 @@
 
 mod client;
 mod get;
+mod poller;
 mod timing;
 mod walk;
 
@@ -13,5 +14,18 @@ pub use client::{
     TargetId, Transmit,
 };
 pub use get::{GetError, GetMany};
+pub use poller::{
+    DeviceId, Job, PollError, PollOutcome, PollPlan, PollRef, PollResult, PollSink, Poller, PollerStats, SampleTime,
+};
 pub use timing::{RttEstimator, Timing};
 pub use walk::{Learned, Walk, WalkError, WalkItem, WalkOptions};
+
+/// Puts an item into a free place.
+fn put<T>(places: &mut Vec<Option<T>>, free: &mut Vec<u32>, item: T) -> u32 {
+    if let Some(index) = free.pop() {
+        places[index as usize] = Some(item);
+        return index;
+    }
+    places.push(Some(item));
+    (places.len() - 1) as u32
+}

@@ -13,6 +13,7 @@ pub mod engine;
 pub mod limits;
 pub mod manager;
 pub mod message;
+pub mod notification;
 pub mod oid;
 pub mod pdu;
 pub mod usm;

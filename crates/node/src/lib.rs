@@ -1,1 +1,4 @@
-//! The daemon: sockets, clock, collector, HTTP, console.
+//! The daemon: sockets, clock, collector, HTTP API, console and metrics around the sans-IO crates.
+
+pub mod limits;
+pub mod net;

@@ -1,0 +1,5 @@
+//! Datagram sockets, in batches. Linux: `recvmmsg`, `sendmmsg`, `IP_PKTINFO`.
+
+mod udp;
+
+pub use udp::{Arrival, BindError, UdpBatch, UdpOptions, UdpStats};

@@ -2,4 +2,4 @@
 
 mod udp;
 
-pub use udp::{Arrival, BindError, UdpBatch, UdpOptions, UdpStats};
+pub use udp::{Arrival, BindError, BoundUdp, UdpBatch, UdpOptions, UdpStats};

@@ -75,6 +75,13 @@ pub struct UdpStats {
     pub send_errors: u64,
 }
 
+/// A bound socket. Unlike [`UdpBatch`] it can go to the thread that will use it.
+#[derive(Debug)]
+pub struct BoundUdp {
+    socket: UdpSocket,
+    local_addresses: bool,
+}
+
 struct Queued {
     to: SockaddrStorage,
     from: Option<IpAddr>,
@@ -95,7 +102,7 @@ pub struct UdpBatch {
     stats: UdpStats,
 }
 
-impl UdpBatch {
+impl BoundUdp {
     /// Binds a socket.
     pub fn bind(address: SocketAddr, options: UdpOptions) -> Result<Self, BindError> {
         let failed = |source| BindError { address, source };
@@ -110,10 +117,21 @@ impl UdpBatch {
             }
             .map_err(|errno| failed(errno.into()))?;
         }
-        let space = options.local_addresses.then(|| nix::cmsg_space!(nix::libc::in6_pktinfo));
-        Ok(UdpBatch {
+        Ok(BoundUdp { socket, local_addresses: options.local_addresses })
+    }
+
+    /// Where the socket is bound.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Makes room for batches.
+    pub fn into_batch(self) -> UdpBatch {
+        let BoundUdp { socket, local_addresses } = self;
+        let space = local_addresses.then(|| nix::cmsg_space!(nix::libc::in6_pktinfo));
+        UdpBatch {
             socket,
-            local_addresses: options.local_addresses,
+            local_addresses,
             headers: MultiHeaders::preallocate(BATCH_DATAGRAMS, space),
             buffers: (0..BATCH_DATAGRAMS).map(|_| vec![0; DATAGRAM_OCTETS].into_boxed_slice()).collect(),
             send_headers: MultiHeaders::preallocate(BATCH_DATAGRAMS, None),
@@ -121,7 +139,14 @@ impl UdpBatch {
             octets: Vec::new(),
             arrived: Vec::with_capacity(BATCH_DATAGRAMS),
             stats: UdpStats::default(),
-        })
+        }
+    }
+}
+
+impl UdpBatch {
+    /// Binds a socket.
+    pub fn bind(address: SocketAddr, options: UdpOptions) -> Result<Self, BindError> {
+        Ok(BoundUdp::bind(address, options)?.into_batch())
     }
 
     /// Where the socket is bound.

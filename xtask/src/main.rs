@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a command-line program")]
 #![allow(clippy::print_stderr, reason = "a command-line program")]
 
+mod bench;
 mod generated;
 mod harness;
 mod packages;
@@ -22,6 +23,7 @@ tasks:
   test [--quick]   the whole check: packages, format, lints, tidy, licences, tests, docs, generated files
                    --quick installs nothing and skips the tests that need installed packages
   tidy             the rules of the house that rustc and clippy don't know
+  bench [NAME...]  the benches, all or those named, as one table of claims
 ";
 
 fn main() -> ExitCode {
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     let result = match task.as_str() {
         "test" => test::run(rest),
         "tidy" => tidy::run(rest),
+        "bench" => bench::run(rest),
         "help" | "-h" | "--help" => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

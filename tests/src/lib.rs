@@ -2,6 +2,7 @@
 //! don't clash, and skips that are told. Used by the tests of this package and of any other.
 //!
 //! - [`require!`] gets a fixture or a program, or skips the test and says why; [`skip!`] skips by itself.
+//! - [`Snmpd`], [`Snmptrapd`] and [`NetSnmp`] are net-snmp's agent, receiver and tools.
 //! - [`hamsa()`] is our own binary, built from the code as it is; [`Process`] runs it.
 //!
 //! A fixture listens on loopback addresses only, reads no configuration of the user's, keeps its files in a
@@ -12,14 +13,20 @@ mod hamsa;
 pub mod http;
 pub mod limits;
 mod net;
+mod netsnmp;
 mod process;
 mod program;
 mod skip;
+mod snmpd;
+mod snmptrapd;
 mod wait;
 
 pub use hamsa::hamsa;
 pub use net::{free_tcp, free_udp, loopback};
+pub use netsnmp::{NetSnmp, ToolError, User};
 pub use process::{Output, Process};
 pub use program::{Unavailable, program};
 pub use skip::record_skip;
+pub use snmpd::Snmpd;
+pub use snmptrapd::{Notification, Snmptrapd};
 pub use wait::wait_until;

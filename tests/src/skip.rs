@@ -17,12 +17,12 @@ macro_rules! skip {
 /// The value of a `Result<_, Unavailable>`, or the end of the calling test function as skipped.
 ///
 /// ```
-/// use hamsa_testkit::{program, require};
+/// use hamsa_testkit::{Snmpd, require};
 ///
 /// // In a test:
 /// fn answers() {
-///     let snmpd = require!(program("snmpd"));
-///     assert!(snmpd.is_absolute());
+///     let snmpd = require!(Snmpd::start());
+///     assert!(snmpd.address().ip().is_loopback());
 /// }
 /// ```
 #[macro_export]

@@ -3,6 +3,7 @@
 //!
 //! - [`require!`] gets a fixture or a program, or skips the test and says why; [`skip!`] skips by itself.
 //! - [`Snmpd`], [`Snmptrapd`] and [`NetSnmp`] are net-snmp's agent, receiver and tools.
+//! - [`Prometheus`] scrapes and answers queries.
 //! - [`hamsa()`] is our own binary, built from the code as it is; [`Process`] runs it.
 //!
 //! A fixture listens on loopback addresses only, reads no configuration of the user's, keeps its files in a
@@ -16,6 +17,7 @@ mod net;
 mod netsnmp;
 mod process;
 mod program;
+mod prometheus;
 mod skip;
 mod snmpd;
 mod snmptrapd;
@@ -26,6 +28,7 @@ pub use net::{free_tcp, free_udp, loopback};
 pub use netsnmp::{NetSnmp, ToolError, User};
 pub use process::{Output, Process};
 pub use program::{Unavailable, program};
+pub use prometheus::{Prometheus, Series};
 pub use skip::record_skip;
 pub use snmpd::Snmpd;
 pub use snmptrapd::{Notification, Snmptrapd};

@@ -48,8 +48,8 @@ const PACKAGES: &[Package] = &[
 
 /// Run as root with the packages as arguments. policy-rc.d keeps their daemons from being started where the
 /// machine has no policy of its own, also where there is no init; systemd would start enabled ones at the next
-/// boot, so they are disabled. Package lists are fetched only where the first try shows that they are needed, and
-/// a package that this distribution lacks does not keep out the others.
+/// boot, so they and their sockets are disabled. Package lists are fetched only where the first try shows that they
+/// are needed, and a package that this distribution lacks does not keep out the others.
 const INSTALL_SCRIPT: &str = r##"
 export DEBIAN_FRONTEND=noninteractive
 policy=/usr/sbin/policy-rc.d
@@ -61,14 +61,18 @@ if [ ! -e $policy ] || grep -qF "$mark" $policy; then
 fi
 install() { apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"; }
 if ! install "$@"; then
+    echo "the lists of packages may be missing or old: apt-get update"
     apt-get update
     if ! install "$@"; then
+        echo "not all can be had: trying one by one"
         for package; do install "$package"; done
     fi
 fi
 if [ -d /run/systemd/system ]; then
     for package; do
-        if systemctl cat "$package.service" >/dev/null 2>&1; then systemctl disable --now "$package.service"; fi
+        for unit in "$package.service" "$package.socket"; do
+            if systemctl cat "$unit" >/dev/null 2>&1; then systemctl disable --now "$unit"; fi
+        done
     done
 fi
 "##;

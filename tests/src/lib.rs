@@ -1,0 +1,37 @@
+//! What whole-process tests share: real peers as fixtures, processes that never outlive their test, addresses that
+//! don't clash, and skips that are told. Used by the tests of this package and of any other.
+//!
+//! - [`require!`] gets a fixture or a program, or skips the test and says why; [`skip!`] skips by itself.
+//! - [`Snmpd`], [`Snmptrapd`] and [`NetSnmp`] are net-snmp's agent, receiver and tools.
+//! - [`Prometheus`] scrapes and answers queries; [`Browser`] is a headless Chromium.
+//! - [`hamsa()`] is our own binary, built from the code as it is; [`Process`] runs it.
+//!
+//! A fixture listens on loopback addresses only, reads no configuration of the user's, keeps its files in a
+//! temporary directory, and ends when dropped, when its test panics, and when its test process is killed.
+//! What fails in a fixture panics, since it fails the test; what this machine lacks is [`Unavailable`].
+
+mod chromium;
+mod hamsa;
+pub mod http;
+pub mod limits;
+mod net;
+mod netsnmp;
+mod process;
+mod program;
+mod prometheus;
+mod skip;
+mod snmpd;
+mod snmptrapd;
+mod wait;
+
+pub use chromium::Browser;
+pub use hamsa::hamsa;
+pub use net::{free_tcp, free_udp, loopback};
+pub use netsnmp::{NetSnmp, ToolError, User};
+pub use process::{Output, Process};
+pub use program::{Unavailable, program};
+pub use prometheus::{Prometheus, Series};
+pub use skip::record_skip;
+pub use snmpd::Snmpd;
+pub use snmptrapd::{Notification, Snmptrapd};
+pub use wait::wait_until;

@@ -258,7 +258,7 @@ fn a_removed_device_is_heard_of_no_more() {
     net.run_until(net.now + SECOND * 10);
     let before = net.findings.finished.len();
     assert!(before >= 13);
-    net.poller.poll_now(net.now, id);
+    net.poller.poll_at(net.now, id);
     net.poller.remove_device(id);
     net.run_until(net.now + SECOND * 10);
     assert_eq!(net.findings.finished.len(), before);
@@ -270,7 +270,7 @@ fn a_removed_device_is_heard_of_no_more() {
 }
 
 #[test]
-fn poll_now_does_not_move_the_schedule() {
+fn an_extra_poll_does_not_move_the_schedule() {
     let mut net = Net::new();
     let start = net.now;
     let target = net.agent(161);
@@ -278,7 +278,7 @@ fn poll_now_does_not_move_the_schedule() {
     net.run_until(start + SECOND * 60);
     let due = net.findings.finished[0].1.due;
     net.run_until(due + SECOND * 30);
-    net.poller.poll_now(net.now, id);
+    net.poller.poll_at(net.now, id);
     net.run_until(due + SECOND * 61);
     let dues: Vec<Instant> = net.findings.finished.iter().map(|(_, poll)| poll.due).collect();
     assert_eq!(dues, [due, due + SECOND * 30, due + SECOND * 60]);

@@ -187,6 +187,7 @@ struct Run {
     serial: u32,
     device: u32,
     job: usize,
+    plan: Arc<PollPlan>,
     due: Instant,
     started: Instant,
     steps: SmallVec<[Step; 4]>,
@@ -279,11 +280,24 @@ impl Poller {
         self.insert(target, owner, SmallVec::from_iter([JobState { learned, job, due: now, run: None }]), true)
     }
 
-    /// Moves every job of a device to now, once; its phase stays.
-    pub fn poll_now(&mut self, now: Instant, id: DeviceId) {
+    /// Runs every job of a device once more, at `at`; the schedule stays.
+    pub fn poll_at(&mut self, at: Instant, id: DeviceId) {
         let Some(device) = self.device(id) else { return };
         let jobs = 0..device.jobs.len();
-        self.schedule.extend(jobs.map(|job| Reverse((now, id.index, id.serial, job))));
+        self.schedule.extend(jobs.map(|job| Reverse((at, id.index, id.serial, job))));
+    }
+
+    /// Exchanges the plan of a device's job; a poll that is running goes on with the old one.
+    pub fn set_plan(&mut self, id: DeviceId, job: usize, plan: Arc<PollPlan>) {
+        if self.device(id).is_none_or(|device| device.jobs.len() <= job) {
+            return;
+        }
+        let state = &mut self.device_at(id.index).jobs[job];
+        // What was learned of a table is of use as long as there are as many of them.
+        if state.learned.len() != plan.tables.len() {
+            state.learned = vec![None; plan.tables.len()].into();
+        }
+        state.job.plan = plan;
     }
 
     /// Removes a device; its polls end without a word.
@@ -359,7 +373,7 @@ impl Poller {
         let Some(device) = self.devices[id.index as usize].as_mut().filter(|d| d.serial == id.serial) else { return };
         let poll = PollRef { owner: device.owner, job };
         let state = &mut device.jobs[job];
-        // A turn that `poll_now` asked for is not the regular one and moves nothing.
+        // A turn that `poll_at` asked for is not the regular one and moves nothing.
         let is_regular = due == state.due && !device.once;
         if is_regular {
             while state.due <= now {
@@ -378,13 +392,15 @@ impl Poller {
             }
             return;
         }
-        let steps = steps_of(&state.job.plan, &state.learned);
+        let plan = state.job.plan.clone();
+        let steps = steps_of(&plan, &state.learned);
         let serial = self.new_serial();
         let count = steps.len();
         let run = Run {
             serial,
             device: id.index,
             job,
+            plan,
             due,
             started: now,
             steps,
@@ -424,10 +440,8 @@ impl Poller {
         self.recycle(varbinds);
         let Some((Token { slot, step, .. }, run)) = self.run_of(token) else { return };
         run.count(attempts);
-        let (device, job) = (run.device, run.job);
-        let owner = self.device_at(device).owner;
-        let poll = PollRef { owner, job };
-        let plan = self.device_at(device).jobs[job].job.plan.clone();
+        let (device, job, plan) = (run.device, run.job, run.plan.clone());
+        let poll = PollRef { owner: self.device_at(device).owner, job };
         let run = self.runs[slot as usize].as_mut().expect("found above");
         let Step { work, uptime_ticks, .. } = &mut run.steps[step];
         let mut variables = 0;
@@ -499,7 +513,9 @@ impl Poller {
                     .errors
                     .extend(get.failures().map(|(_, name, error)| PollError::Scalar { name: name.clone(), error })),
                 Work::Table(table, walk) => {
-                    state.learned[*table] = Some(walk.learned());
+                    if let Some(learned) = state.learned.get_mut(*table) {
+                        *learned = Some(walk.learned());
+                    }
                     run.errors.extend(
                         walk.failures().map(|(_, column, error)| PollError::Column {
                             column: column.clone(),

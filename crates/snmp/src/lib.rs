@@ -4,11 +4,13 @@
 //! arguments, messages go in and out as octets. So the same code runs in the daemon, in simulations
 //! and under a fuzzer.
 //!
-//! Read [`oid`], [`value`], [`ber`], [`varbind`], [`pdu`] and [`message`] for what is on the wire.
+//! Read [`oid`], [`value`], [`ber`], [`varbind`], [`pdu`] and [`message`] for what is on the wire, and
+//! [`mib`] for names.
 
 pub mod ber;
 pub mod limits;
 pub mod message;
+pub mod mib;
 pub mod oid;
 pub mod pdu;
 pub mod value;

@@ -23,3 +23,27 @@ pub const MAX_ENGINE_ID_OCTETS: usize = 32;
 
 /// Octets of a user, security or context name (RFC 3411 `SnmpAdminString`, RFC 3414 `usmUserName`).
 pub const MAX_NAME_OCTETS: usize = 255;
+
+/// MIB modules in one table; the count must fit sixteen bits. The largest collections have about 4,000.
+pub const MAX_MIB_MODULES: usize = 20_000;
+
+/// Textual conventions between an object and its base type. SMIv2 allows one; vendors use three or four.
+pub const MAX_TYPE_CHAIN: usize = 16;
+
+/// Rows between a row and the one whose INDEX it has by AUGMENTS. RFC 2578 §7.8 allows one.
+pub const MAX_AUGMENTS: usize = 8;
+
+/// Parts of an INDEX: each has one sub-identifier at least.
+pub const MAX_INDEX_PARTS: usize = MAX_OID_ARCS;
+
+/// Specifications in a DISPLAY-HINT (RFC 2579 §3.1: at most 255 characters, two at least for each).
+pub const MAX_HINT_SPECS: usize = 128;
+
+/// Position of a bit in BITS: 128 octets are more than any definition has (RFC 2578 §7.1.4).
+pub const MAX_BIT_POSITION: i64 = 1023;
+
+/// Characters of the text of an OID: 128 names of the 64 characters that RFC 2578 §3.1 allows.
+pub const MAX_NAME_TEXT_CHARS: usize = 8_192;
+
+/// Names suggested for an unknown one.
+pub const MAX_SUGGESTIONS: usize = 3;

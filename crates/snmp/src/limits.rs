@@ -27,6 +27,27 @@ pub const MAX_NAME_OCTETS: usize = 255;
 /// MIB modules in one table; the count must fit sixteen bits. The largest collections have about 4,000.
 pub const MAX_MIB_MODULES: usize = 20_000;
 
+/// MIB files read from the user's directories.
+pub const MAX_MIB_FILES: usize = 10_000;
+
+/// Bytes of one MIB file. The largest known ones have about 4 MB.
+pub const MAX_MIB_FILE_BYTES: u64 = 16 << 20;
+
+/// Bytes of all MIB files: they and what is made of them are in memory together.
+pub const MAX_MIB_TOTAL_BYTES: u64 = 256 << 20;
+
+/// Open braces in a MIB file. The parser recurses on them; real files have at most four.
+pub const MAX_MIB_NESTING: usize = 64;
+
+/// Tags (`[APPLICATION 1]`) in one definition of a MIB file. The parser recurses on them; real files have one.
+pub const MAX_MIB_TAGS: usize = 64;
+
+/// Messages about MIB files that are kept: more help nobody.
+pub const MAX_MIB_DIAGNOSTICS: usize = 1_000;
+
+/// Modules that hand an import on to each other.
+pub const MAX_IMPORT_HOPS: usize = 16;
+
 /// Textual conventions between an object and its base type. SMIv2 allows one; vendors use three or four.
 pub const MAX_TYPE_CHAIN: usize = 16;
 

@@ -139,7 +139,7 @@ fn any_text_is_a_name_or_an_error() {
         "0:1:2:3:4:5",
         "x",
     ];
-    rounds(1_000, |random| {
+    rounds(500, |random| {
         let mut text = String::new();
         for _ in 0..random.random_range(0..12) {
             text.push_str(pieces[random.random_range(0..pieces.len())]);
@@ -234,7 +234,7 @@ fn any_mib_file_is_read_or_reported() {
         "*",
         "\u{e9}",
     ];
-    rounds(200, |random| {
+    rounds(120, |random| {
         let mut text = files[random.random_range(0..files.len())].text.clone();
         for _ in 0..random.random_range(1..30) {
             let at = random.random_range(0..=text.len());

@@ -7,6 +7,7 @@
 mod bench;
 mod generated;
 mod harness;
+mod mib_table;
 mod packages;
 mod run;
 mod summary;
@@ -24,6 +25,8 @@ tasks:
                    --quick installs nothing and skips the tests that need installed packages
   tidy             the rules of the house that rustc and clippy don't know
   bench [NAME...]  the benches, all or those named, as one table of claims
+  mib-table [--check] DIRECTORY...
+                   the shipped table of MIB names, from directories of MIB files
 ";
 
 fn main() -> ExitCode {
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         "test" => test::run(rest),
         "tidy" => tidy::run(rest),
         "bench" => bench::run(rest),
+        "mib-table" => mib_table::run(rest),
         "help" | "-h" | "--help" => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -57,4 +61,13 @@ fn main() -> ExitCode {
 /// The repository's root: the directory above this package.
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a directory of the workspace")
+}
+mod mib_table;
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((task, rest)) if task == "mib-table" => mib_table::run(rest),
+        _ => anyhow::bail!("usage: cargo xtask mib-table ..."),
+    }
 }

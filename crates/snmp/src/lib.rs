@@ -5,7 +5,8 @@
 //! and under a fuzzer.
 //!
 //! Read [`oid`], [`value`], [`ber`], [`varbind`], [`pdu`] and [`message`] for what is on the wire, [`engine`]
-//! for how a message goes through its models, [`usm`] for what protects it, then [`manager`] or [`agent`].
+//! for how a message goes through its models, [`usm`] for what protects it, then [`manager`] or [`agent`];
+//! [`mib`] for names.
 
 pub mod agent;
 pub mod ber;
@@ -13,6 +14,7 @@ pub mod engine;
 pub mod limits;
 pub mod manager;
 pub mod message;
+pub mod mib;
 pub mod notification;
 pub mod oid;
 pub mod pdu;

@@ -75,3 +75,47 @@ pub const MAX_HIDDEN_SUCCESSORS: usize = 100_000;
 /// What a response needs besides its variable bindings, names and engine IDs: tags, lengths and numbers of
 /// the message, header, security parameters, scoped PDU and PDU (about 100), digest (48), salt and padding.
 pub const RESPONSE_HEADERS_OCTETS: usize = 180;
+/// MIB modules in one table; the count must fit sixteen bits. The largest collections have about 4,000.
+pub const MAX_MIB_MODULES: usize = 20_000;
+
+/// MIB files read from the user's directories.
+pub const MAX_MIB_FILES: usize = 10_000;
+
+/// Bytes of one MIB file. The largest known ones have about 4 MB.
+pub const MAX_MIB_FILE_BYTES: u64 = 16 << 20;
+
+/// Bytes of all MIB files: they and what is made of them are in memory together.
+pub const MAX_MIB_TOTAL_BYTES: u64 = 256 << 20;
+
+/// Open braces in a MIB file. The parser recurses on them; real files have at most four.
+pub const MAX_MIB_NESTING: usize = 64;
+
+/// Tags (`[APPLICATION 1]`) in one definition of a MIB file. The parser recurses on them; real files have one.
+pub const MAX_MIB_TAGS: usize = 64;
+
+/// Messages about MIB files that are kept: more help nobody.
+pub const MAX_MIB_DIAGNOSTICS: usize = 1_000;
+
+/// Modules that hand an import on to each other.
+pub const MAX_IMPORT_HOPS: usize = 16;
+
+/// Textual conventions between an object and its base type. SMIv2 allows one; vendors use three or four.
+pub const MAX_TYPE_CHAIN: usize = 16;
+
+/// Rows between a row and the one whose INDEX it has by AUGMENTS. RFC 2578 §7.8 allows one.
+pub const MAX_AUGMENTS: usize = 8;
+
+/// Parts of an INDEX: each has one sub-identifier at least.
+pub const MAX_INDEX_PARTS: usize = MAX_OID_ARCS;
+
+/// Specifications in a DISPLAY-HINT (RFC 2579 §3.1: at most 255 characters, two at least for each).
+pub const MAX_HINT_SPECS: usize = 128;
+
+/// Position of a bit in BITS: 128 octets are more than any definition has (RFC 2578 §7.1.4).
+pub const MAX_BIT_POSITION: i64 = 1023;
+
+/// Characters of the text of an OID: 128 names of the 64 characters that RFC 2578 §3.1 allows.
+pub const MAX_NAME_TEXT_CHARS: usize = 8_192;
+
+/// Names suggested for an unknown one.
+pub const MAX_SUGGESTIONS: usize = 3;

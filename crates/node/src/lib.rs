@@ -1,1 +1,3 @@
 //! The daemon: sockets, clock, collector, HTTP, console.
+
+pub mod config;

@@ -3,7 +3,7 @@
 //! [`check`] reads it. Every mistake is told in one run, with its file, line, column and key, and with what is
 //! allowed; an unknown key is a mistake. What it returns needs no further check: [`Config`] holds only what is
 //! valid, with defaults filled in and names looked up. [`sample()`] and [`reference()`] are written from the same
-//! definitions that reading follows.
+//! definitions that reading follows. [`to_toml`] writes discovered devices as a file to include.
 //!
 //! Not here: resolving host names, loading MIBs and profiles, binding sockets.
 //!
@@ -11,6 +11,7 @@
 //! become one configuration, and `resolve.rs` for what keys have to do with each other.
 
 mod address;
+mod discovered;
 mod keys;
 mod limits;
 mod load;
@@ -31,6 +32,7 @@ mod types;
 mod tests;
 
 pub use address::{AddressError, DeviceAddress, SNMP_PORT};
+pub use discovered::{DiscoveredDevice, to_toml};
 pub use keys::{LogConfig, LogFormat, LogLevel, MibConfig, PollConfig, ProfilesConfig, StoreConfig};
 pub use load::{Surroundings, check, check_text};
 pub use reference::reference;

@@ -9,7 +9,8 @@ use hamsa_snmp::message::{SecurityLevel, Version};
 use hamsa_snmp::usm::{AuthProtocolId, PrivProtocolId};
 
 use super::super::{
-    DeviceAddress, LogFormat, LogLevel, PollConfig, Secret, Security, StoreConfig, TlsFiles, UserCredentials,
+    DeviceAddress, DiscoveredDevice, LogFormat, LogLevel, PollConfig, Secret, Security, StoreConfig, TlsFiles,
+    UserCredentials, to_toml,
 };
 use super::{Directory, valid};
 
@@ -184,6 +185,52 @@ fn nothing_that_is_printed_has_a_secret() {
         assert!(shown.contains("Sha1") && shown.contains("Secret"), "{shown}");
         assert!(!shown.contains("maplesyrup") && !shown.contains(octets.trim_matches(['[', ']'])), "{shown}");
     }
+}
+
+#[test]
+fn discovered_devices_are_included_as_they_are() {
+    let device = |name: Option<&str>, address: &str, description: Option<&str>| DiscoveredDevice {
+        name: name.map(str::to_owned),
+        address: address.parse().unwrap(),
+        credentials: "lab".to_owned(),
+        description: description.map(str::to_owned),
+    };
+    let text = to_toml(&[
+        device(Some("core1"), "192.0.2.1", Some("Acme router\r\n[[device]]\n\u{7f}\u{0}address = \"x\"")),
+        device(Some("core1"), "192.0.2.2:1161", None),
+        device(Some("a \"quoted\\\" \u{85} name"), "192.0.2.3", Some("")),
+        device(Some("a \"quoted\\\" näme"), "[2001:db8::1]", Some("#")),
+        device(Some(""), "192.0.2.5", None),
+        device(None, "router.example", None),
+    ]);
+    assert_eq!(
+        text.lines().take(9).collect::<Vec<_>>(),
+        [
+            "# Acme router [[device]] address = \"x\"",
+            "[[device]]",
+            "name = \"core1\"",
+            "address = \"192.0.2.1\"",
+            "credentials = \"lab\"",
+            "",
+            "[[device]]",
+            "address = \"192.0.2.2:1161\"",
+            "credentials = \"lab\"",
+        ]
+    );
+    let main = "include = [\"found.toml\"]\n[credentials.lab]\nversion = \"v2c\"\ncommunity = \"public\"\n";
+    let report = Directory::new(&[("hamsa.toml", main), ("found.toml", &text)]).check();
+    assert_eq!(report.to_string(), "");
+    let devices = report.config.unwrap().devices;
+    let found: Vec<_> = devices.iter().map(|device| (device.name.as_str(), device.address.to_string())).collect();
+    let expected = [
+        ("core1", "192.0.2.1"),
+        ("192.0.2.2:1161", "192.0.2.2:1161"),
+        ("192.0.2.3", "192.0.2.3"),
+        ("a \"quoted\\\" näme", "[2001:db8::1]"),
+        ("192.0.2.5", "192.0.2.5"),
+        ("router.example", "router.example"),
+    ];
+    assert_eq!(found, expected.map(|(name, address)| (name, address.to_owned())));
 }
 
 #[test]

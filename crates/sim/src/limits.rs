@@ -1,0 +1,22 @@
+//! Every bound of this crate, with its reason.
+
+use std::time::Duration;
+
+/// Octets of one line of a recording: the longest name and the longest value, in hexadecimal, fit.
+pub const MAX_LINE_OCTETS: usize = 160 * 1024;
+
+/// Octets of one value. A UDP datagram carries 65,507, headers and the variable's name included.
+pub const MAX_VALUE_OCTETS: usize = 65_000;
+
+/// Octets of one recording's text. The largest that is known, a router's 4 million lines, has 240 MB. Offsets
+/// in memory have 32 bits, and no line takes more there than in the text.
+pub const MAX_RECORDING_OCTETS: u64 = 1 << 30;
+
+/// Diagnostics that are kept of one recording; the rest is only counted.
+pub const MAX_DIAGNOSTICS: usize = 1_000;
+
+/// Lines of one recording that stand for whole subtrees: each is asked for each variable.
+pub const MAX_SUBTREES: usize = 256;
+
+/// The longest that an answer is held back: longer than any manager waits.
+pub const MAX_DELAY: Duration = Duration::from_secs(600);

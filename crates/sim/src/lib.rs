@@ -1,6 +1,7 @@
 //! Simulated devices, recordings and faults.
 
 pub mod clock;
+pub mod device;
 mod hold;
 pub mod limits;
 pub mod noise;

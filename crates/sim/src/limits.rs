@@ -20,3 +20,6 @@ pub const MAX_SUBTREES: usize = 256;
 
 /// The longest that an answer is held back: longer than any manager waits.
 pub const MAX_DELAY: Duration = Duration::from_secs(600);
+
+/// Rows of a generated device's main table: more interfaces than any box has.
+pub const MAX_DEVICE_SIZE: u16 = 16_384;

@@ -23,3 +23,21 @@ pub const MAX_DELAY: Duration = Duration::from_secs(600);
 
 /// Rows of a generated device's main table: more interfaces than any box has.
 pub const MAX_DEVICE_SIZE: u16 = 16_384;
+
+/// Agents of one simulator: some hundreds of octets each, and a loopback network has 16 million addresses.
+pub const MAX_AGENTS: usize = 1_000_000;
+
+/// Datagrams that wait to be sent, late answers most of all.
+pub const MAX_QUEUED_DATAGRAMS: usize = 131_072;
+
+/// Their octets.
+pub const MAX_QUEUED_OCTETS: usize = 256 << 20;
+
+/// Between two notifications of authentication failures of one agent: strangers must not make it flood.
+pub const MIN_AUTHENTICATION_FAILURE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Events older than this are not made up for, after the host has slept, say.
+pub const MAX_EVENT_AGE: Duration = Duration::from_secs(60);
+
+/// The shortest period of what recurs: below it a device would do nothing else.
+pub const MIN_EVENT_PERIOD: Duration = Duration::from_secs(1);

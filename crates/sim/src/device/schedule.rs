@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::limits::MIN_EVENT_PERIOD;
 use crate::noise;
 
 /// Events that recur. Times are since the start of the simulation.
@@ -102,13 +103,15 @@ impl Recurring {
     fn spaced(&self, lasting: Duration) -> Self {
         match self {
             Recurring::Never => Recurring::Never,
-            Recurring::Every(period) => Recurring::Every((*period).max(lasting * 2).max(Duration::from_millis(1))),
+            Recurring::Every(period) => {
+                Recurring::Every((*period).max(lasting.saturating_mul(2)).max(MIN_EVENT_PERIOD))
+            }
             Recurring::At(list) => {
                 let mut list = list.clone();
                 list.sort_unstable();
                 let mut kept: Vec<Duration> = Vec::with_capacity(list.len());
                 for when in list {
-                    if kept.last().is_none_or(|&last| when > last + lasting) {
+                    if kept.last().is_none_or(|&last| when > last.saturating_add(lasting)) {
                         kept.push(when);
                     }
                 }
@@ -120,7 +123,7 @@ impl Recurring {
 
 impl Schedule {
     /// The same in an order that leaves no doubt: times sorted, nothing starts before its like has ended.
-    pub(super) fn in_order(&self) -> Self {
+    pub(crate) fn in_order(&self) -> Self {
         Schedule {
             reboots: self.reboots.spaced(self.boot_time),
             link_flaps: self.link_flaps.spaced(self.link_down_for),
@@ -168,7 +171,7 @@ mod tests {
 
     #[test]
     fn odd_periods_are_made_sound() {
-        assert_eq!(Recurring::Every(Duration::ZERO).spaced(Duration::ZERO), Recurring::Every(Duration::from_millis(1)));
+        assert_eq!(Recurring::Every(Duration::ZERO).spaced(Duration::ZERO), Recurring::Every(MIN_EVENT_PERIOD));
         assert_eq!(Recurring::Every(S).spaced(5 * S), Recurring::Every(10 * S));
         assert_eq!(Recurring::At(vec![]).last(1, S), None);
         assert!(Recurring::Every(Duration::MAX).next(1, Duration::MAX).is_some());

@@ -41,6 +41,7 @@ pub(crate) struct Group {
     pub(crate) faults: Faults,
     pub(crate) link: Link,
     pub(crate) receivers: Vec<(SocketAddr, Sender)>,
+    pub(crate) max_message_octets: usize,
     pub(crate) boots_at_start: u32,
     pub(crate) epoch: Epoch,
 }

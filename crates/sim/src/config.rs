@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use hamsa_snmp::engine::NameTooLong;
+use hamsa_snmp::limits::{MAX_MESSAGE_OCTETS, MIN_MAX_MESSAGE_OCTETS};
 
 use crate::access::AgentAccess;
 use crate::device::{DeviceModel, Schedule};
@@ -36,6 +37,8 @@ pub struct AgentGroup {
     pub spread: Spread,
     /// Who may ask.
     pub access: AgentAccess,
+    /// The longest answer that they give, in octets; what does not fit is `tooBig`. At least 484.
+    pub max_message_octets: usize,
     /// What befalls generated devices.
     pub schedule: Schedule,
     /// What goes wrong.
@@ -53,6 +56,7 @@ impl AgentGroup {
             first,
             spread: Spread::Addresses,
             access: AgentAccess::default(),
+            max_message_octets: MAX_MESSAGE_OCTETS,
             schedule: Schedule::default(),
             faults: Faults::none(),
             notifications: Vec::new(),
@@ -125,6 +129,9 @@ pub enum BuildError {
     /// More than the bound.
     #[error("more than {MAX_AGENTS} agents")]
     TooManyAgents,
+    /// Below what every agent must be able to send.
+    #[error("messages of {0} octets: every agent must take {MIN_MAX_MESSAGE_OCTETS} (RFC 3417 §3.2)")]
+    MessagesTooSmall(usize),
     /// A group wants recordings, and there are none.
     #[error("the group from {0} on plays recordings, but the library has none")]
     NoRecordings(SocketAddr),

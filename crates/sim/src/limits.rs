@@ -12,6 +12,17 @@ pub const MAX_VALUE_OCTETS: usize = 65_000;
 /// in memory have 32 bits, and no line takes more there than in the text.
 pub const MAX_RECORDING_OCTETS: u64 = 1 << 30;
 
+/// Lines of one recording: eight times those of the largest known. While it is read each takes eight octets
+/// besides its contents.
+pub const MAX_RECORDING_LINES: u32 = 32_000_000;
+
+/// Lines of one recording with a variation, some 200 octets each: they are written by hand.
+pub const MAX_VARIATIONS: usize = 1_000_000;
+
+/// Octets of a `BITS` value whose set bits snmpwalk's output is searched for. The longest that a standard
+/// MIB defines has 24.
+pub const MAX_SEARCHED_BITS_OCTETS: usize = 64;
+
 /// Diagnostics that are kept of one recording; the rest is only counted.
 pub const MAX_DIAGNOSTICS: usize = 1_000;
 

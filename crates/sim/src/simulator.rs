@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hamsa_snmp::engine::Name;
-use hamsa_snmp::limits::MAX_MESSAGE_OCTETS;
+use hamsa_snmp::limits::{MAX_MESSAGE_OCTETS, MIN_MAX_MESSAGE_OCTETS};
 
 use crate::access::{AgentAccess, Rights, SharedAccess, SimCommunity};
 use crate::agent::{Event, Group, SimAgent, World};
@@ -212,14 +212,15 @@ impl Simulator {
             return;
         };
         let failures = agent.authentication_failures();
-        let answer = agent.handle(now, &mut datagram[..length], &mut self.buffer);
-        let failed = agent.authentication_failures() != failures;
+        let buffer = &mut self.buffer[..agent.group().max_message_octets];
+        let answer = agent.handle(now, &mut datagram[..length], buffer);
+        let failed = agent.authentication_failures() > failures;
         if let Some(answer) = answer {
             self.stats.answered += 1;
             let source = source_of(agent, to);
-            let start = self.buffer.len() - answer.length;
+            let start = buffer.len() - answer.length;
             let mut copies = Vec::new();
-            link.answer(&self.buffer[start..], &mut agent.noise, |copy| copies.push(copy));
+            link.answer(&buffer[start..], &mut agent.noise, |copy| copies.push(copy));
             if copies.is_empty() {
                 self.stats.lost += 1;
             }
@@ -361,7 +362,12 @@ fn share(config: &SimConfig, group: &AgentGroup, library: &Library, epoch: Epoch
         Ok((target.address, sender))
     });
     let receivers = receivers.collect::<Result<_, BuildError>>()?;
+    let max_message_octets = group.max_message_octets.min(MAX_MESSAGE_OCTETS);
+    if max_message_octets < MIN_MAX_MESSAGE_OCTETS as usize {
+        return Err(BuildError::MessagesTooSmall(max_message_octets));
+    }
     Ok(Group {
+        max_message_octets,
         access: SharedAccess::new(&access, contexts)?,
         faults: group.faults.clone(),
         link: Link::of(&group.faults),

@@ -321,6 +321,28 @@ fn what_does_not_fit_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_small_agent_answers_what_fits() {
+    let small = AgentGroup { max_message_octets: 484, ..group(router(), AGENT) };
+    for version in [Version::V1, Version::V2c, Version::V3] {
+        let mut net = Net::new(vec![small.clone()], 1);
+        let target = net.target(AGENT, version, if version == Version::V3 { "ops" } else { "public" });
+        let names: Vec<String> = (1..=24).map(|i| format!("1.3.6.1.2.1.2.2.1.2.{i}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(net.get(target, &names).unwrap().status, ErrorStatus::TOO_BIG);
+        assert_eq!(net.get(target, &names[..4]).unwrap().status, ErrorStatus::NO_ERROR);
+        let max_repetitions = if version == Version::V1 { 0 } else { 50 };
+        let options = WalkOptions { max_repetitions, max_response_octets: 60_000, ..WalkOptions::default() };
+        let walked = net.walk(target, Walk::new(vec![], [oid("1.3.6.1.2.1.2.2.1.2")], options));
+        assert_eq!((walked.found.len(), walked.failures), (24, vec![]));
+        assert!(net.trace.iter().all(|(_, datagram)| datagram.len() <= 484));
+    }
+    let tiny = AgentGroup { max_message_octets: 483, ..group(router(), AGENT) };
+    let epoch = Epoch { instant: std::time::Instant::now(), unix: Duration::ZERO };
+    let config = SimConfig { groups: vec![tiny], ..SimConfig::default() };
+    assert_eq!(Simulator::new(&config, &Library::new(), epoch).err(), Some(BuildError::MessagesTooSmall(483)));
+}
+
+#[test]
 fn secrets_do_not_show() {
     let mut shown = format!("{:?} {:?}", group(router(), AGENT), receivers());
     shown.push_str(&format!("{:?}", SimCommunity::new("hush-hush", Rights::ReadOnly)));

@@ -220,7 +220,7 @@ impl Device {
     }
 
     fn location(&self) -> String {
-        const SITES: [&str; 8] = ["Aveiro", "Bergen", "Como", "Delft", "Évora", "Graz", "Lund", "Tartu"];
+        const SITES: [&str; 8] = ["Aveiro", "Bergen", "Como", "Delft", "Evora", "Graz", "Lund", "Tartu"];
         let place = self.noise(b"lo", 0);
         format!("{}, hall {}, rack {}", SITES[(place % 8) as usize], place / 8 % 4 + 1, place / 32 % 40 + 1)
     }

@@ -70,7 +70,8 @@ impl Traffic {
                 node = node * 2 + 1;
             }
         }
-        carried + u128::from(volume) * u128::from(offset) / u128::from(length)
+        // At 100 Gbit/s the last halving leaves some 2^38 octets and 2^19 sixteenths: no overflow.
+        carried + u128::from(volume * offset / length)
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use hamsa_snmp::oid::OidError;
 
-use crate::limits::{MAX_DIAGNOSTICS, MAX_LINE_OCTETS, MAX_SUBTREES, MAX_VALUE_OCTETS};
+use crate::limits::{MAX_DIAGNOSTICS, MAX_LINE_OCTETS, MAX_SUBTREES, MAX_VALUE_OCTETS, MAX_VARIATIONS};
 
 /// Something to tell about one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +62,10 @@ pub enum Problem {
     MisplacedVariation { variation: &'static str, place: &'static str },
     #[error("variation {variation}: {reason} in {option:?}")]
     BadOption { variation: &'static str, option: Box<str>, reason: &'static str },
+    #[error("variation {variation} has no option {option:?}; it is ignored")]
+    UnknownOption { variation: &'static str, option: Box<str> },
+    #[error("more than {MAX_VARIATIONS} lines with variations")]
+    TooManyVariations,
     #[error("more than {MAX_SUBTREES} lines for whole subtrees")]
     TooManySubtrees,
     #[error("the notification is not sent; its value is served")]
@@ -93,6 +97,8 @@ impl Problem {
             Problem::UnsupportedVariation(_) => "unsupported-variation",
             Problem::MisplacedVariation { .. } => "misplaced-variation",
             Problem::BadOption { .. } => "bad-option",
+            Problem::UnknownOption { .. } => "unknown-option",
+            Problem::TooManyVariations => "too-many-variations",
             Problem::TooManySubtrees => "too-many-subtrees",
             Problem::NotificationNotSent => "notification-not-sent",
             Problem::NotSorted => "not-sorted",
@@ -102,7 +108,7 @@ impl Problem {
 
     /// Whether the line's object is missing from the recording.
     pub const fn loses_line(&self) -> bool {
-        !matches!(self, Problem::NotSorted | Problem::NotificationNotSent)
+        !matches!(self, Problem::NotSorted | Problem::NotificationNotSent | Problem::UnknownOption { .. })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use crate::limits::{MAX_LINE_OCTETS, MAX_RECORDING_OCTETS};
+use crate::limits::{MAX_LINE_OCTETS, MAX_RECORDING_LINES, MAX_RECORDING_OCTETS};
 
 /// A recording can't be read. What is wrong with single lines never ends up here.
 #[derive(Debug, thiserror::Error)]
@@ -15,8 +15,8 @@ pub enum ReadRecordingError {
         /// Why not.
         source: io::Error,
     },
-    /// More than the bound on a recording.
-    #[error("more than {MAX_RECORDING_OCTETS} octets: split the recording by subtrees")]
+    /// More than the bounds on a recording.
+    #[error("more than {MAX_RECORDING_OCTETS} octets or {MAX_RECORDING_LINES} lines: split the recording by subtrees")]
     TooLarge,
 }
 
@@ -50,7 +50,10 @@ impl<R: BufRead> Lines<R> {
         if self.read_part()? == 0 {
             return Ok(None);
         }
-        self.number = self.number.saturating_add(1);
+        self.number += 1;
+        if self.number > MAX_RECORDING_LINES {
+            return Err(ReadRecordingError::TooLarge);
+        }
         if self.line.len() <= MAX_LINE_OCTETS {
             return Ok(Some((self.number, Line::Text(self.line.trim_ascii_end()))));
         }
@@ -89,6 +92,10 @@ mod tests {
     #[test]
     fn endless_input_is_given_up() {
         let mut lines = Lines::bounded(io::BufReader::new(io::repeat(b'x')), 1 << 20);
+        assert!(matches!(lines.next(), Err(ReadRecordingError::TooLarge)));
+        let mut lines = Lines::new(&b"one\ntwo\n"[..]);
+        lines.number = MAX_RECORDING_LINES - 1;
+        assert!(lines.next().is_ok());
         assert!(matches!(lines.next(), Err(ReadRecordingError::TooLarge)));
     }
 }

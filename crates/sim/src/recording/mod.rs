@@ -2,8 +2,8 @@
 //!
 //! A recording holds its variables one after the other as octets: a length and the name's BER, a tag, a
 //! length and the value's BER. Beside that there are four octets for each variable, its offset, in the order
-//! of names; lookups are binary searches over them. [`super::Library`] names recordings,
-//! [`super::RecordedAgent`] plays one back.
+//! of names; lookups are binary searches over them. [`Library`] names recordings; an agent that plays one back
+//! has the variations' state of its own.
 //!
 //! Left out of snmpsim: the formats `.dump`, `.mvc` and `.sapwalk`, the variations that reach outside (`sql`,
 //! `redis`, `subprocess`), and sending notifications on SETs. Such lines are reported.
@@ -27,9 +27,9 @@ use hamsa_snmp::{Oid, OidRef, Value};
 pub use diagnostic::{Diagnostic, Diagnostics, Problem};
 pub use library::{Library, MissingSnapshots, RecordingFile};
 pub use lines::ReadRecordingError;
-pub use player::RecordedAgent;
+pub(crate) use player::RecordedAgent;
 
-use crate::limits::MAX_SUBTREES;
+use crate::limits::{MAX_SUBTREES, MAX_VARIATIONS};
 use variation::{SubtreeRule, Variation};
 
 /// How a recording is written.
@@ -197,10 +197,14 @@ impl Builder {
         self.push(name, tag, content);
     }
 
-    fn variation(&mut self, name: &Oid, variation: Variation) {
+    fn variation(&mut self, name: &Oid, variation: Variation) -> Result<(), Problem> {
+        if self.variations.len() == MAX_VARIATIONS {
+            return Err(Problem::TooManyVariations);
+        }
         let index = self.variations.len() as u32;
         self.variations.push(variation);
         self.push(name, VARIATION_TAG, &index.to_be_bytes());
+        Ok(())
     }
 
     fn subtree(&mut self, root: Oid, rule: SubtreeRule) -> Result<(), Problem> {
@@ -265,7 +269,15 @@ impl Builder {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    use hamsa_snmp::VarBindBuf;
+    use hamsa_snmp::agent::Instrumentation;
+
     use super::*;
+    use crate::clock::Epoch;
+    use crate::noise::Noise;
 
     fn read(text: &str, format: Format) -> (Vec<String>, Vec<(u32, &'static str)>) {
         let (recording, diagnostics) = Recording::read(text.as_bytes(), format).unwrap();
@@ -340,5 +352,75 @@ mod tests {
         assert_eq!(diagnostics.first().len(), crate::limits::MAX_DIAGNOSTICS);
         assert_eq!(diagnostics.lines_lost(), 2 * crate::limits::MAX_DIAGNOSTICS as u64);
         assert_eq!(diagnostics.first()[0].to_string(), "line 1: not OID|TAG|VALUE");
+    }
+
+    /// Lines made of what the formats are made of, in any order: whatever comes of it can be played.
+    #[test]
+    fn no_text_makes_reading_or_playing_panic() {
+        const PIECES: [&[u8]; 40] = [
+            b"1.3.6.1.2",
+            b".1",
+            b"|",
+            b"|",
+            b"|",
+            b"\n",
+            b"\n",
+            b"4",
+            b"4x",
+            b"4e",
+            b"65",
+            b"67",
+            b"70",
+            b"128",
+            b"2",
+            b":numeric|rate=1e300,max=0,wrap=1",
+            b":delay|wait=1e12,deviation=1e308",
+            b":error|op=get,status=genErr",
+            b":writecache|value=",
+            b":multiplex|dir=x,period=1e-9",
+            b"0a0b",
+            b"\\x0",
+            b"\xff\xfe",
+            b"=",
+            b",",
+            b":",
+            b" = ",
+            b"STRING: \"",
+            b"Hex-STRING: ",
+            b"BITS: 00 20 10",
+            b"INTEGER: up(",
+            b"Opaque: Float: ",
+            b"-5",
+            b"99999999999999999999",
+            b"\"",
+            b"[",
+            b")",
+            b"cumulative=1",
+            b"function=pow%<time>%2",
+            b"::",
+        ];
+        let mut noise = Noise::new(7);
+        for format in [Format::Snmprec, Format::Snmpwalk] {
+            for _ in 0..3_000 {
+                let count = noise.below(60);
+                let text: Vec<u8> = (0..count)
+                    .flat_map(|_| PIECES[noise.below(PIECES.len() as u64) as usize].iter().copied())
+                    .collect();
+                let (recording, _) = Recording::read(&text[..], format).unwrap();
+                let names: Vec<Oid> = recording.names().map(|name| name.to_owned()).collect();
+                assert!(names.is_sorted_by(|a, b| a < b), "{}", text.escape_ascii());
+                let now = Instant::now();
+                let epoch = Epoch { instant: now - Duration::from_secs(1), unix: Duration::from_secs(1) };
+                let agent = RecordedAgent::new(Arc::new(recording), &Library::new(), epoch, 1, Arc::default());
+                for name in &names {
+                    // What the object answers is its own affair.
+                    let mut varbinds = VarBindBuf::new();
+                    let _ = agent.get(now, name.as_oid(), &mut varbinds);
+                    let _ = agent.get_next(now, name.as_oid(), &mut varbinds);
+                    let set = VarBindBuf::from_iter(varbinds.iter().take(1));
+                    let _ = agent.set(now, set.as_list());
+                }
+            }
+        }
     }
 }

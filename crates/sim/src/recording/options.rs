@@ -108,12 +108,10 @@ impl<'t> Options<'t> {
         Ok(choices)
     }
 
-    /// Fails if something was not taken.
-    pub(super) fn finish(self) -> Result<(), Problem> {
-        match self.pairs.first() {
-            Some((key, _)) => Err(self.problem(key, "unknown option")),
-            None => Ok(()),
-        }
+    /// What is to be told if something was not taken: as snmpsim does, it is ignored otherwise.
+    pub(super) fn leftover(&self) -> Option<Problem> {
+        let (key, _) = self.pairs.first()?;
+        Some(Problem::UnknownOption { variation: self.variation, option: excerpt(key) })
     }
 
     pub(super) fn problem(&self, option: &[u8], reason: &'static str) -> Problem {
@@ -193,8 +191,8 @@ mod tests {
         let mut options = Options::parse("delay", b"wait=100,value==a=b,odd=1").unwrap();
         assert_eq!(options.take_f64("wait"), Ok(Some(100.0)));
         assert_eq!(options.take_value(tag::OCTET_STRING), Ok(Some(Value::OctetString(b"a=b").to_owned())));
-        let error = options.finish().unwrap_err();
-        assert_eq!(error.to_string(), "variation delay: unknown option in \"odd\"");
+        let leftover = options.leftover().unwrap();
+        assert_eq!(leftover.to_string(), "variation delay has no option \"odd\"; it is ignored");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::hold::Hold;
 use crate::noise::Noise;
 
 /// One agent that plays a recording. The recording is shared, what a SET writes is the agent's own.
-pub struct RecordedAgent {
+pub(crate) struct RecordedAgent {
     recording: Arc<Recording>,
     /// What each `multiplex` rule of the recording chooses from.
     snapshots: HashMap<usize, Vec<Arc<Recording>>>,

@@ -37,12 +37,18 @@ fn read_line(line: &[u8], builder: &mut Builder) -> Result<(), Problem> {
     let mut parts = tag_field.splitn(2, |&octet| octet == b':');
     let (type_field, module) = (parts.next().unwrap_or_default(), parts.next());
     match module {
-        Some(module) if type_field.is_empty() => builder.subtree(name, SubtreeRule::parse(module, value)?),
         Some(module) => {
-            let (tag, _) = read_tag(type_field)?;
-            let (variation, incomplete) = Variation::parse(module, tag, value)?;
-            builder.variation(&name, variation);
-            if incomplete { Err(Problem::NotificationNotSent) } else { Ok(()) }
+            let note = if type_field.is_empty() {
+                let (rule, note) = SubtreeRule::parse(module, value)?;
+                builder.subtree(name, rule)?;
+                note
+            } else {
+                let (tag, _) = read_tag(type_field)?;
+                let (variation, note) = Variation::parse(module, tag, value)?;
+                builder.variation(&name, variation)?;
+                note
+            };
+            note.map_or(Ok(()), Err)
         }
         None => {
             let (tag, modifier) = read_tag(type_field)?;

@@ -13,7 +13,7 @@ use hamsa_snmp::{Oid, OwnedValue, Value};
 use super::diagnostic::{Problem, excerpt};
 use super::lines::{Line, Lines, ReadRecordingError};
 use super::{Builder, text};
-use crate::limits::MAX_LINE_OCTETS;
+use crate::limits::{MAX_LINE_OCTETS, MAX_SEARCHED_BITS_OCTETS};
 
 /// A variable whose value may go on.
 struct Pending {
@@ -183,7 +183,8 @@ fn bits(text: &[u8]) -> Box<[u8]> {
         });
         set.map(Some).eq(named)
     };
-    let count = (1..=octets.len()).find(|&count| says(count)).unwrap_or(octets.len());
+    let searched = if octets.len() <= MAX_SEARCHED_BITS_OCTETS { octets.len() } else { 0 };
+    let count = (1..=searched).find(|&count| says(count)).unwrap_or(octets.len());
     octets[..count].into()
 }
 

@@ -32,43 +32,48 @@ pub(super) enum SubtreeRule {
 }
 
 impl Variation {
-    /// Reads the value field of a line whose tag field is `tag:module`. The flag tells that the object will not
-    /// do all that the line asks for.
-    pub(super) fn parse(module: &[u8], tag: u8, text: &[u8]) -> Result<(Self, bool), Problem> {
-        let known = |variation| Options::parse(variation, text);
-        Ok(match module {
-            b"numeric" => (Variation::Numeric(Numeric::parse(tag, known("numeric")?)?), false),
-            b"delay" => (Variation::Delay(Delay::parse(Some(tag), known("delay")?)?), false),
-            b"error" => (Variation::Error(Erring::parse(Some(tag), known("error")?)?), false),
-            b"writecache" => (Variation::WriteCache(WriteCache::parse(tag, known("writecache")?)?), false),
+    /// Reads the value field of a line whose tag field is `tag:module`. Also tells what the object will not do
+    /// of what the line asks for.
+    pub(super) fn parse(module: &[u8], tag: u8, text: &[u8]) -> Result<(Self, Option<Problem>), Problem> {
+        let options = &mut Options::parse(known(module)?, text)?;
+        let variation = match module {
+            b"numeric" => Variation::Numeric(Numeric::parse(tag, options)?),
+            b"delay" => Variation::Delay(Delay::parse(Some(tag), options)?),
+            b"error" => Variation::Error(Erring::parse(Some(tag), options)?),
+            b"writecache" => Variation::WriteCache(WriteCache::parse(tag, options)?),
             b"notification" => {
                 // The value is read, and a SET succeeds without a trace: as with `delay`, without the delay.
-                let value = known("notification")?.take_value(tag)?;
-                (Variation::Delay(Delay { value, ..Delay::none() }), true)
+                let delay = Delay { value: options.take_value(tag)?, ..Delay::none() };
+                return Ok((Variation::Delay(delay), Some(Problem::NotificationNotSent)));
             }
-            b"multiplex" => {
-                return Err(Problem::MisplacedVariation { variation: "multiplex", place: "one object" });
-            }
-            other => return Err(Problem::UnsupportedVariation(excerpt(other))),
-        })
+            _ => return Err(Problem::MisplacedVariation { variation: known(module)?, place: "one object" }),
+        };
+        Ok((variation, options.leftover()))
     }
 }
 
 impl SubtreeRule {
-    /// Reads the value field of a line whose tag field is `:module`.
-    pub(super) fn parse(module: &[u8], text: &[u8]) -> Result<Self, Problem> {
-        let known = |variation| Options::parse(variation, text);
-        let misplaced = |variation| Problem::MisplacedVariation { variation, place: "a subtree, which has no type" };
-        Ok(match module {
-            b"delay" => SubtreeRule::Delay(Delay::parse(None, known("delay")?)?),
-            b"error" => SubtreeRule::Error(Erring::parse(None, known("error")?)?),
-            b"multiplex" => SubtreeRule::Multiplex(Multiplex::parse(known("multiplex")?)?),
-            b"numeric" => return Err(misplaced("numeric")),
-            b"writecache" => return Err(misplaced("writecache")),
-            b"notification" => return Err(misplaced("notification")),
-            other => return Err(Problem::UnsupportedVariation(excerpt(other))),
-        })
+    /// Reads the value field of a line whose tag field is `:module`. Also tells what was not understood.
+    pub(super) fn parse(module: &[u8], text: &[u8]) -> Result<(Self, Option<Problem>), Problem> {
+        let options = &mut Options::parse(known(module)?, text)?;
+        let rule = match module {
+            b"delay" => SubtreeRule::Delay(Delay::parse(None, options)?),
+            b"error" => SubtreeRule::Error(Erring::parse(None, options)?),
+            b"multiplex" => SubtreeRule::Multiplex(Multiplex::parse(options)?),
+            _ => {
+                let place = "a subtree, which has no type";
+                return Err(Problem::MisplacedVariation { variation: known(module)?, place });
+            }
+        };
+        Ok((rule, options.leftover()))
     }
+}
+
+/// The name of a variation that there is.
+fn known(module: &[u8]) -> Result<&'static str, Problem> {
+    const KNOWN: [&str; 6] = ["numeric", "delay", "error", "writecache", "multiplex", "notification"];
+    let mut known = KNOWN.into_iter().filter(|known| known.as_bytes() == module);
+    known.next().ok_or_else(|| Problem::UnsupportedVariation(excerpt(module)))
 }
 
 /// Holds the answer back.
@@ -98,7 +103,7 @@ impl Delay {
         Delay { value: None, wait_ms: 0.0, deviation_ms: 0.0, by_value, by_time }
     }
 
-    fn parse(tag: Option<u8>, mut options: Options<'_>) -> Result<Self, Problem> {
+    fn parse(tag: Option<u8>, options: &mut Options<'_>) -> Result<Self, Problem> {
         let milliseconds = |text: &[u8]| std::str::from_utf8(text).ok()?.trim().parse::<u32>().ok().map(f64::from);
         let delay = Delay {
             value: tag.map(|tag| options.take_value(tag)).transpose()?.flatten(),
@@ -110,7 +115,6 @@ impl Delay {
             },
             by_time: options.take_choices("tlist", tag::COUNTER64, milliseconds)?,
         };
-        options.finish()?;
         Ok(delay)
     }
 
@@ -202,17 +206,16 @@ pub(super) struct Erring {
 }
 
 impl Erring {
-    fn parse(tag: Option<u8>, mut options: Options<'_>) -> Result<Self, Problem> {
+    fn parse(tag: Option<u8>, options: &mut Options<'_>) -> Result<Self, Problem> {
         let erring = Erring {
             value: tag.map(|tag| options.take_value(tag)).transpose()?.flatten(),
-            operations: Operations::take(&mut options)?,
-            status: take_status(&mut options)?,
+            operations: Operations::take(options)?,
+            status: take_status(options)?,
             by_value: match tag {
                 Some(tag) => options.take_choices("vlist", tag, Instead::parse)?,
                 None => Choices::none(),
             },
         };
-        options.finish()?;
         Ok(erring)
     }
 
@@ -239,15 +242,14 @@ pub(super) struct WriteCache {
 }
 
 impl WriteCache {
-    fn parse(tag: u8, mut options: Options<'_>) -> Result<Self, Problem> {
+    fn parse(tag: u8, options: &mut Options<'_>) -> Result<Self, Problem> {
         let cache = WriteCache {
             tag,
             value: options.take_value(tag)?,
-            operations: Operations::take(&mut options)?,
-            status: take_status(&mut options)?,
+            operations: Operations::take(options)?,
+            status: take_status(options)?,
             by_value: options.take_choices("vlist", tag, Instead::parse)?,
         };
-        options.finish()?;
         Ok(cache)
     }
 
@@ -273,7 +275,7 @@ pub(super) struct Multiplex {
 }
 
 impl Multiplex {
-    fn parse(mut options: Options<'_>) -> Result<Self, Problem> {
+    fn parse(options: &mut Options<'_>) -> Result<Self, Problem> {
         let directory = options.take("dir").unwrap_or_default();
         let directory = std::str::from_utf8(directory).map_or("", |text| text.trim().trim_matches('/'));
         if directory.is_empty() {
@@ -290,7 +292,6 @@ impl Multiplex {
             wraps: options.take_flag("wrap")?,
             control: control.transpose()?,
         };
-        options.finish()?;
         Ok(multiplex)
     }
 
@@ -307,7 +308,7 @@ mod tests {
     use super::*;
 
     fn delay(text: &str) -> Delay {
-        Delay::parse(Some(tag::INTEGER), Options::parse("delay", text.as_bytes()).unwrap()).unwrap()
+        Delay::parse(Some(tag::INTEGER), &mut Options::parse("delay", text.as_bytes()).unwrap()).unwrap()
     }
 
     fn ms(wait: u64) -> Wait {
@@ -354,7 +355,8 @@ mod tests {
 
     #[test]
     fn errors_depend_on_operation_and_value() {
-        let erring = |text: &str| Erring::parse(Some(2), Options::parse("error", text.as_bytes()).unwrap()).unwrap();
+        let erring =
+            |text: &str| Erring::parse(Some(2), &mut Options::parse("error", text.as_bytes()).unwrap()).unwrap();
         let get = erring("op=get,status=authorizationError,value=1");
         assert!(get.on_read().is_some() && get.on_write(&Value::Integer(1)).is_none());
         let set = erring("op=set,status=commitfailed");
@@ -366,7 +368,8 @@ mod tests {
 
     #[test]
     fn snapshots_follow_each_other() {
-        let multiplex = |text: &str| Multiplex::parse(Options::parse("multiplex", text.as_bytes()).unwrap()).unwrap();
+        let multiplex =
+            |text: &str| Multiplex::parse(&mut Options::parse("multiplex", text.as_bytes()).unwrap()).unwrap();
         let once = multiplex("dir=/variation/shots/,period=10.0");
         assert_eq!(&*once.directory, "variation/shots");
         let at = |rule: &Multiplex, seconds| rule.by_time(Duration::from_secs(seconds), 3);
@@ -388,8 +391,11 @@ mod tests {
         assert_eq!(subtree("numeric", "").unwrap_err().kind(), "misplaced-variation");
         assert_eq!(subtree("multiplex", "period=1").unwrap_err().kind(), "bad-option");
         assert_eq!(subtree("multiplex", "dir=x,period=0").unwrap_err().kind(), "bad-option");
-        assert_eq!(subtree("delay", "vlist=eq:1:1").unwrap_err().kind(), "bad-option");
-        let (_, incomplete) = object("notification", "host=127.0.0.1,trapoid=1.3.6,value=4").unwrap();
-        assert!(incomplete);
+        let note = |read: Result<(_, Option<Problem>), _>| read.unwrap().1.map(|note| note.kind());
+        assert_eq!(note(object("delay", "wait=1,value=3")), None);
+        assert_eq!(note(object("delay", "wait=1,wander=3")), Some("unknown-option"));
+        assert_eq!(note(object("notification", "host=127.0.0.1,trapoid=1.3.6,value=4")), Some("notification-not-sent"));
+        let (_, note) = subtree("delay", "vlist=eq:1:1").unwrap();
+        assert_eq!(note.map(|note| note.kind()), Some("unknown-option"));
     }
 }

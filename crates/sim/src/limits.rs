@@ -8,15 +8,15 @@ pub const MAX_LINE_OCTETS: usize = 160 * 1024;
 /// Octets of one value. A UDP datagram carries 65,507, headers and the variable's name included.
 pub const MAX_VALUE_OCTETS: usize = 65_000;
 
-/// Octets of one recording's text. The largest that is known, a router's 4 million lines, has 240 MB. Offsets
-/// in memory have 32 bits, and no line takes more there than in the text.
+/// Octets of one recording's text. The largest that is known, a router's, has 240 MB in 3.4 million
+/// lines. Offsets in memory have 32 bits, and no line takes more there than in the text.
 pub const MAX_RECORDING_OCTETS: u64 = 1 << 30;
 
-/// Lines of one recording: eight times those of the largest known. While it is read each takes eight octets
-/// besides its contents.
+/// Lines of one recording: nearly ten times those of the largest known. While it is read each takes eight
+/// octets besides its contents.
 pub const MAX_RECORDING_LINES: u32 = 32_000_000;
 
-/// Lines of one recording with a variation, some 200 octets each: they are written by hand.
+/// Lines of one recording with a variation, some 100 octets each: they are written by hand.
 pub const MAX_VARIATIONS: usize = 1_000_000;
 
 /// Octets of a `BITS` value whose set bits snmpwalk's output is searched for. The longest that a standard

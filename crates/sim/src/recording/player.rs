@@ -97,6 +97,13 @@ impl RecordedAgent {
         delay.wait(self.epoch.unix(now).as_secs(), written, &mut self.state().noise)
     }
 
+    fn hold_back(&self, now: Instant, delay: &Delay, written: Option<&Value<'_>>) {
+        match self.wait(now, delay, written) {
+            Wait::For(wait) => self.hold.add(wait),
+            Wait::Never => self.hold.for_ever(),
+        }
+    }
+
     /// Lets the rules for subtrees do to a name what they do to all; `Ok(Some)` is what it is answered with.
     fn apply_rules(
         &self,
@@ -146,10 +153,7 @@ impl RecordedAgent {
                 return Ok(Answer::Pushed);
             }
             Variation::Delay(delay) => {
-                match self.wait(now, delay, None) {
-                    Wait::For(wait) => self.hold.add(wait),
-                    Wait::Never => self.hold.for_ever(),
-                }
+                self.hold_back(now, delay, None);
                 let value = delay.value.as_ref().map_or(Value::Null, OwnedValue::as_value);
                 return Ok(push(name, value, to));
             }
@@ -213,10 +217,7 @@ impl RecordedAgent {
         let (instead, tag) = match variation {
             Variation::Numeric(_) => return Err(ErrorStatus::NOT_WRITABLE),
             Variation::Delay(delay) => {
-                match self.wait(now, delay, Some(value)) {
-                    Wait::For(wait) => self.hold.add(wait),
-                    Wait::Never => self.hold.for_ever(),
-                }
+                self.hold_back(now, delay, Some(value));
                 return Ok(Planned::Nothing);
             }
             Variation::Error(erring) => {

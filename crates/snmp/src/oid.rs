@@ -65,8 +65,9 @@ impl<'a> OidRef<'a> {
         Ok(OidRef(content))
     }
 
-    /// Wraps octets that this crate has checked before.
-    pub(crate) const fn from_checked(content: &'a [u8]) -> Self {
+    /// Takes what [`OidRef::as_ber`] gave earlier, without checking it again. Made of other octets an OID
+    /// compares and prints without sense.
+    pub const fn from_checked(content: &'a [u8]) -> Self {
         OidRef(content)
     }
 

@@ -74,19 +74,19 @@ pub struct Vacm(RwLock<VacmTables>);
 impl Vacm {
     /// Access control by these tables.
     pub fn new(tables: VacmTables) -> Self {
-        Vacm(RwLock::new(tables))
+        Vacm(RwLock::new(tables.sorted()))
     }
 
     /// Exchanges the tables.
     pub fn replace(&self, tables: VacmTables) {
-        *self.0.write().expect("no panic under this lock") = tables;
+        *self.0.write().expect("no panic under this lock") = tables.sorted();
     }
 }
 
 impl AccessControl for Vacm {
     fn is_access_allowed(&self, request: &AccessRequest<'_>, variable: OidRef<'_>) -> Result<(), AccessDenied> {
         let tables = self.0.read().expect("no panic under this lock");
-        if !tables.contexts.contains(request.context_name) {
+        if tables.contexts.binary_search(request.context_name).is_err() {
             return Err(AccessDenied::NoSuchContext);
         }
         let view = tables.view(request)?;
@@ -95,11 +95,20 @@ impl AccessControl for Vacm {
 }
 
 impl VacmTables {
+    /// Every variable of every message asks for a context and a group: they are found by binary search.
+    fn sorted(mut self) -> Self {
+        self.contexts.sort();
+        self.members.sort_by(|a, b| a.principal().cmp(&b.principal()));
+        self
+    }
+
     /// Steps 2 to 4 of RFC 3415 §3.2: the view that the principal's group has.
     fn view(&self, request: &AccessRequest<'_>) -> Result<&Name, AccessDenied> {
-        let member =
-            |m: &&GroupMember| m.security_model == request.security_model && m.security_name == *request.security_name;
-        let group = &self.members.iter().find(member).ok_or(AccessDenied::NoGroupName)?.group;
+        let principal = (request.security_model, request.security_name);
+        // The first of equal rows, as they were given.
+        let at = self.members.partition_point(|member| member.principal() < principal);
+        let member = self.members.get(at).filter(|member| member.principal() == principal);
+        let group = &member.ok_or(AccessDenied::NoGroupName)?.group;
         let fits = |entry: &&AccessEntry| {
             entry.group == *group
                 && entry.context.admits(request.context_name)
@@ -124,6 +133,12 @@ impl VacmTables {
             a.subtree.as_oid().arc_count().cmp(&b.subtree.as_oid().arc_count()).then(a.subtree.cmp(&b.subtree))
         });
         Ok(deciding.is_some_and(|family| family.included))
+    }
+}
+
+impl GroupMember {
+    fn principal(&self) -> (u32, &Name) {
+        (self.security_model, &self.security_name)
     }
 }
 
@@ -238,5 +253,37 @@ mod tests {
         };
         assert_eq!(vacm.is_access_allowed(&request(&nobody, &context), variable), Err(AccessDenied::NoGroupName));
         assert_eq!(vacm.is_access_allowed(&request(&ops, &other), variable), Err(AccessDenied::NoSuchContext));
+    }
+
+    #[test]
+    fn rows_may_come_in_any_order_and_the_first_of_equal_ones_counts() {
+        let mut tables = tables();
+        tables.contexts = ["vrf2", "", "vrf1"].map(name).to_vec();
+        let member = |security_model, security_name: &str, group: &str| GroupMember {
+            security_model,
+            security_name: name(security_name),
+            group: name(group),
+        };
+        tables.members = vec![
+            member(3, "zoe", "staff"),
+            member(2, "ops", "nobody"),
+            member(3, "ops", "staff"),
+            member(3, "ops", "nobody"),
+            member(1, "ann", "staff"),
+        ];
+        let vacm = Vacm::new(tables);
+        let decide = |security_model, security_name: &str, context: &str| {
+            let (security_name, context_name) = (&name(security_name), &name(context));
+            let (level, view_type) = (SecurityLevel::AuthPriv, ViewType::Read);
+            let request = AccessRequest { security_model, security_name, level, context_name, view_type };
+            vacm.is_access_allowed(&request, "1.3.6.1.2.1".parse::<Oid>().unwrap().as_oid())
+        };
+        for principal in [(3, "ops"), (3, "zoe"), (1, "ann")] {
+            assert_eq!(decide(principal.0, principal.1, ""), Ok(()), "{principal:?}");
+        }
+        assert_eq!(decide(2, "ops", ""), Err(AccessDenied::NoAccessEntry));
+        assert_eq!(decide(2, "zoe", ""), Err(AccessDenied::NoGroupName));
+        assert_eq!(decide(3, "zoe", "vrf1"), Err(AccessDenied::NoAccessEntry));
+        assert_eq!(decide(3, "zoe", "vrf3"), Err(AccessDenied::NoSuchContext));
     }
 }

@@ -5,6 +5,7 @@
 
 use std::net::Ipv4Addr;
 
+use crate::ber::{signed_content, signed32, unsigned_content, unsigned32, unsigned64};
 use crate::oid::{Oid, OidRef};
 
 /// A value that borrows from the message it came in.
@@ -67,6 +68,56 @@ pub mod tag {
 }
 
 impl<'a> Value<'a> {
+    /// Reads the contents of a TLV; what its tag does not allow becomes [`Value::Invalid`].
+    #[inline]
+    pub fn from_ber(tag: u8, content: &'a [u8]) -> Self {
+        let decoded = match tag {
+            tag::OCTET_STRING => Some(Value::OctetString(content)),
+            tag::COUNTER32 => unsigned32(content).map(Value::Counter32),
+            tag::COUNTER64 => unsigned64(content).map(Value::Counter64),
+            tag::INTEGER => signed32(content).map(Value::Integer),
+            tag::GAUGE32 | tag::UINTEGER32 => unsigned32(content).map(Value::Gauge32),
+            tag::TIME_TICKS => unsigned32(content).map(Value::TimeTicks),
+            tag::OBJECT_IDENTIFIER => OidRef::from_ber(content).ok().map(Value::ObjectIdentifier),
+            tag::IP_ADDRESS => <[u8; 4]>::try_from(content).ok().map(|ip| Value::IpAddress(ip.into())),
+            tag::OPAQUE => Some(Value::Opaque(content)),
+            tag::NULL if content.is_empty() => Some(Value::Null),
+            tag::NO_SUCH_OBJECT if content.is_empty() => Some(Value::NoSuchObject),
+            tag::NO_SUCH_INSTANCE if content.is_empty() => Some(Value::NoSuchInstance),
+            tag::END_OF_MIB_VIEW if content.is_empty() => Some(Value::EndOfMibView),
+            _ => None,
+        };
+        decoded.unwrap_or(Value::Invalid { tag, content })
+    }
+
+    /// The tag and the content octets; those of a number are put into `number`.
+    #[inline]
+    pub fn to_ber<'v>(&self, number: &'v mut [u8; 9]) -> (u8, &'v [u8])
+    where
+        'a: 'v,
+    {
+        let (tag, start) = match *self {
+            Value::OctetString(octets) => return (tag::OCTET_STRING, octets),
+            Value::Counter32(n) => (tag::COUNTER32, unsigned_content(number, u64::from(n))),
+            Value::Counter64(n) => (tag::COUNTER64, unsigned_content(number, n)),
+            Value::Integer(n) => (tag::INTEGER, signed_content(number, i64::from(n))),
+            Value::Gauge32(n) => (tag::GAUGE32, unsigned_content(number, u64::from(n))),
+            Value::TimeTicks(n) => (tag::TIME_TICKS, unsigned_content(number, u64::from(n))),
+            Value::ObjectIdentifier(oid) => return (tag::OBJECT_IDENTIFIER, oid.as_ber()),
+            Value::IpAddress(ip) => {
+                number[5..].copy_from_slice(&ip.octets());
+                (tag::IP_ADDRESS, 5)
+            }
+            Value::Opaque(octets) => return (tag::OPAQUE, octets),
+            Value::Null => return (tag::NULL, &[]),
+            Value::NoSuchObject => return (tag::NO_SUCH_OBJECT, &[]),
+            Value::NoSuchInstance => return (tag::NO_SUCH_INSTANCE, &[]),
+            Value::EndOfMibView => return (tag::END_OF_MIB_VIEW, &[]),
+            Value::Invalid { tag, content } => return (tag, content),
+        };
+        (tag, &number[start..])
+    }
+
     /// Whether this is `noSuchObject`, `noSuchInstance` or `endOfMibView`.
     pub const fn is_exception(&self) -> bool {
         matches!(self, Value::NoSuchObject | Value::NoSuchInstance | Value::EndOfMibView)

@@ -5,9 +5,7 @@
 
 use smallvec::SmallVec;
 
-use crate::ber::{
-    DecodeError, DecodeErrorKind, Reader, signed_content, signed32, unsigned_content, unsigned32, unsigned64,
-};
+use crate::ber::{DecodeError, DecodeErrorKind, Reader};
 use crate::limits::MAX_VARBINDS;
 use crate::oid::OidRef;
 use crate::value::{Value, tag};
@@ -104,7 +102,7 @@ impl<'a> Iterator for VarBinds<'a> {
         let name = OidRef::from_checked(binding.tlv().ok()?.1.rest());
         let name = if name.as_ber().is_empty() { OidRef::ZERO } else { name };
         let (tag, content) = binding.tlv().ok()?;
-        Some(VarBind { name, value: decode_value(tag, content.rest()) })
+        Some(VarBind { name, value: Value::from_ber(tag, content.rest()) })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -113,27 +111,6 @@ impl<'a> Iterator for VarBinds<'a> {
 }
 
 impl ExactSizeIterator for VarBinds<'_> {}
-
-#[inline]
-fn decode_value(tag: u8, content: &[u8]) -> Value<'_> {
-    let decoded = match tag {
-        tag::OCTET_STRING => Some(Value::OctetString(content)),
-        tag::COUNTER32 => unsigned32(content).map(Value::Counter32),
-        tag::COUNTER64 => unsigned64(content).map(Value::Counter64),
-        tag::INTEGER => signed32(content).map(Value::Integer),
-        tag::GAUGE32 | tag::UINTEGER32 => unsigned32(content).map(Value::Gauge32),
-        tag::TIME_TICKS => unsigned32(content).map(Value::TimeTicks),
-        tag::OBJECT_IDENTIFIER => OidRef::from_ber(content).ok().map(Value::ObjectIdentifier),
-        tag::IP_ADDRESS => <[u8; 4]>::try_from(content).ok().map(|ip| Value::IpAddress(ip.into())),
-        tag::OPAQUE => Some(Value::Opaque(content)),
-        tag::NULL if content.is_empty() => Some(Value::Null),
-        tag::NO_SUCH_OBJECT if content.is_empty() => Some(Value::NoSuchObject),
-        tag::NO_SUCH_INSTANCE if content.is_empty() => Some(Value::NoSuchInstance),
-        tag::END_OF_MIB_VIEW if content.is_empty() => Some(Value::EndOfMibView),
-        _ => None,
-    };
-    decoded.unwrap_or(Value::Invalid { tag, content })
-}
 
 /// Bindings under construction, or kept to be sent again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -161,7 +138,7 @@ impl VarBindBuf {
     #[inline]
     pub fn push(&mut self, name: OidRef<'_>, value: Value<'_>) {
         let mut number = [0; 9];
-        let (tag, content) = encode_value(&value, &mut number);
+        let (tag, content) = value.to_ber(&mut number);
         let name = name.as_ber();
         let inside = tlv_len(name.len()) + tlv_len(content.len());
         self.content.reserve(tlv_len(inside));
@@ -225,31 +202,6 @@ impl<'a> FromIterator<VarBind<'a>> for VarBindBuf {
         }
         list
     }
-}
-
-/// The value's tag and content octets; numbers are put into `number`.
-#[inline]
-fn encode_value<'v>(value: &Value<'v>, number: &'v mut [u8; 9]) -> (u8, &'v [u8]) {
-    let (tag, start) = match *value {
-        Value::OctetString(octets) => return (tag::OCTET_STRING, octets),
-        Value::Counter32(n) => (tag::COUNTER32, unsigned_content(number, u64::from(n))),
-        Value::Counter64(n) => (tag::COUNTER64, unsigned_content(number, n)),
-        Value::Integer(n) => (tag::INTEGER, signed_content(number, i64::from(n))),
-        Value::Gauge32(n) => (tag::GAUGE32, unsigned_content(number, u64::from(n))),
-        Value::TimeTicks(n) => (tag::TIME_TICKS, unsigned_content(number, u64::from(n))),
-        Value::ObjectIdentifier(oid) => return (tag::OBJECT_IDENTIFIER, oid.as_ber()),
-        Value::IpAddress(ip) => {
-            number[5..].copy_from_slice(&ip.octets());
-            (tag::IP_ADDRESS, 5)
-        }
-        Value::Opaque(octets) => return (tag::OPAQUE, octets),
-        Value::Null => return (tag::NULL, &[]),
-        Value::NoSuchObject => return (tag::NO_SUCH_OBJECT, &[]),
-        Value::NoSuchInstance => return (tag::NO_SUCH_INSTANCE, &[]),
-        Value::EndOfMibView => return (tag::END_OF_MIB_VIEW, &[]),
-        Value::Invalid { tag, content } => return (tag, content),
-    };
-    (tag, &number[start..])
 }
 
 /// Octets of a TLV with contents of this length.

@@ -1,11 +1,14 @@
 //! The command responder (RFC 3413 §3.2, RFC 3416 §4.2), with the mappings that v1 needs (RFC 3584 §4.2).
+//!
+//! A PDU for another engine's context, or for a context that does not exist, gets no response: its sender is
+//! told by a Report (RFC 3412 §4.2.2.1, RFC 3413 §3.2 (5)), which v1 and v2c do not have.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::ber::Writer;
 use crate::engine::{
-    AccessControl, AccessDenied, AccessRequest, Engine, Envelope, OutgoingError, Received, Statistic, ViewType,
+    AccessControl, AccessDenied, AccessRequest, Engine, Envelope, Name, OutgoingError, Received, Statistic, ViewType,
 };
 use crate::limits::{MAX_BULK_REPETITIONS, MAX_HIDDEN_SUCCESSORS, RESPONSE_HEADERS_OCTETS};
 use crate::message::Version;
@@ -39,13 +42,28 @@ pub trait Instrumentation: Send + Sync {
 pub struct CommandResponder {
     engine: Arc<Engine>,
     access: Arc<dyn AccessControl>,
-    instrumentation: Arc<dyn Instrumentation>,
+    /// Sorted by name.
+    contexts: Vec<(Name, Arc<dyn Instrumentation>)>,
 }
 
 impl CommandResponder {
-    /// A responder for what an engine receives.
+    /// A responder for what an engine receives. `instrumentation` is the default context's, whose name is empty.
     pub fn new(engine: Arc<Engine>, access: Arc<dyn AccessControl>, instrumentation: Arc<dyn Instrumentation>) -> Self {
-        CommandResponder { engine, access, instrumentation }
+        CommandResponder::without_contexts(engine, access).with_context(Name::default(), instrumentation)
+    }
+
+    /// A responder that knows no context yet.
+    pub fn without_contexts(engine: Arc<Engine>, access: Arc<dyn AccessControl>) -> Self {
+        CommandResponder { engine, access, contexts: Vec::new() }
+    }
+
+    /// Adds a context, or replaces the one of this name.
+    pub fn with_context(mut self, name: Name, instrumentation: Arc<dyn Instrumentation>) -> Self {
+        match self.contexts.binary_search_by(|(known, _)| known.cmp(&name)) {
+            Ok(at) => self.contexts[at].1 = instrumentation,
+            Err(at) => self.contexts.insert(at, (name, instrumentation)),
+        }
+        self
     }
 
     /// The engine.
@@ -64,13 +82,18 @@ impl CommandResponder {
         }
     }
 
-    /// Answers a command; how many octets of response lie at the end of `buffer`. `None`: none is due.
+    /// Answers a command; how many octets of response, or of Report, lie at the end of `buffer`. `None`: none
+    /// is due.
     pub fn respond(&self, now: Instant, received: &Received<'_>, buffer: &mut [u8]) -> Option<usize> {
         let Received { envelope, pdu: AnyPdu::Pdu(pdu) } = received else { return None };
         if !pdu.kind.is_command() {
             return None;
         }
-        let asked = Asked { now, envelope, limit: envelope.max_size.min(buffer.len()) };
+        let instrumentation = match self.context(envelope) {
+            Ok(instrumentation) => instrumentation,
+            Err(statistic) => return self.report(now, envelope, pdu, statistic, buffer),
+        };
+        let asked = Asked { now, envelope, instrumentation, limit: envelope.max_size.min(buffer.len()) };
         let mut varbinds = VarBindBuf::new();
         let mut outcome = match pdu.kind {
             PduKind::GetNextRequest => self.get_next(&asked, pdu, &mut varbinds),
@@ -85,7 +108,10 @@ impl CommandResponder {
         match outcome {
             Ok(()) if pdu.kind != PduKind::SetRequest => response.varbinds = varbinds.as_list(),
             Ok(()) => {}
-            Err(Failed { status, index }) => {
+            Err(Failed { reason: Reason::UnknownContext, .. }) => {
+                return self.report(now, envelope, pdu, Statistic::UnknownContexts, buffer);
+            }
+            Err(Failed { reason: Reason::Status(status), index }) => {
                 response.field1 = if envelope.version == Version::V1 { status.to_v1().0 } else { status.0 };
                 response.field2 = i32::try_from(index).unwrap_or(i32::MAX);
             }
@@ -108,6 +134,38 @@ impl CommandResponder {
         written
     }
 
+    /// The context that a PDU is for; else what counts such PDUs.
+    fn context(&self, envelope: &Envelope) -> Result<&dyn Instrumentation, Statistic> {
+        // An empty ID, which a community of the default context has, is ours.
+        let engine_id = envelope.context_engine_id;
+        if !engine_id.is_empty() && engine_id != self.engine.id() {
+            return Err(Statistic::UnknownPduHandlers);
+        }
+        match self.contexts.binary_search_by(|(name, _)| name.cmp(&envelope.context_name)) {
+            Ok(at) => Ok(&*self.contexts[at].1),
+            Err(_) => Err(Statistic::UnknownContexts),
+        }
+    }
+
+    /// Tells the sender by a Report why its PDU was not processed (RFC 3412 §7.1 (3)), where there is one.
+    fn report(
+        &self,
+        now: Instant,
+        envelope: &Envelope,
+        pdu: &Pdu<'_>,
+        statistic: Statistic,
+        buffer: &mut [u8],
+    ) -> Option<usize> {
+        let count = self.engine.stats().increment(statistic);
+        if envelope.version != Version::V3 {
+            return None;
+        }
+        let mut varbinds = VarBindBuf::new();
+        varbinds.push(statistic.instance().as_oid(), Value::Counter32(count));
+        let report = Pdu::new(PduKind::Report, pdu.request_id, varbinds.as_list());
+        self.write(now, envelope, &report, buffer).ok()
+    }
+
     fn write(&self, now: Instant, to: &Envelope, pdu: &Pdu<'_>, buffer: &mut [u8]) -> Result<usize, OutgoingError> {
         let mut writer = Writer::new(buffer);
         self.engine.respond(now, to, pdu, &mut writer)?;
@@ -116,11 +174,13 @@ impl CommandResponder {
 
     fn get(&self, asked: &Asked<'_>, pdu: &Pdu<'_>, varbinds: &mut VarBindBuf) -> Result<(), Failed> {
         for (i, varbind) in pdu.varbinds.iter().enumerate() {
-            let fail = |status| Failed { status, index: i + 1 };
             match self.allowed(asked, ViewType::Read, varbind.name) {
-                Ok(()) => self.instrumentation.get(asked.now, varbind.name, varbinds).map_err(fail)?,
+                Ok(()) => asked
+                    .instrumentation
+                    .get(asked.now, varbind.name, varbinds)
+                    .map_err(|status| Reason::Status(status).at(i + 1))?,
                 Err(AccessDenied::NotInView) => varbinds.push(varbind.name, Value::NoSuchObject),
-                Err(_) => return Err(fail(ErrorStatus::AUTHORIZATION_ERROR)),
+                Err(denied) => return Err(Reason::from(denied).at(i + 1)),
             }
         }
         Ok(())
@@ -128,7 +188,7 @@ impl CommandResponder {
 
     fn get_next(&self, asked: &Asked<'_>, pdu: &Pdu<'_>, varbinds: &mut VarBindBuf) -> Result<(), Failed> {
         for (i, varbind) in pdu.varbinds.iter().enumerate() {
-            self.successor(asked, varbind.name, varbinds).map_err(|status| Failed { status, index: i + 1 })?;
+            self.successor(asked, varbind.name, varbinds).map_err(|reason| reason.at(i + 1))?;
         }
         Ok(())
     }
@@ -141,8 +201,7 @@ impl CommandResponder {
         let room = asked.limit.saturating_sub(asked.overhead());
         for (i, varbind) in pdu.varbinds.iter().enumerate() {
             if i < fixed {
-                let failed = |status| Failed { status, index: i + 1 };
-                self.successor(asked, varbind.name, varbinds).map_err(failed)?;
+                self.successor(asked, varbind.name, varbinds).map_err(|reason| reason.at(i + 1))?;
             } else {
                 cursors.push(varbind.name.to_owned());
             }
@@ -151,8 +210,8 @@ impl CommandResponder {
             let mut all_at_end = true;
             for (i, cursor) in cursors.iter_mut().enumerate() {
                 let (octets, count) = (varbinds.octets(), varbinds.len());
-                let failed = |status| Failed { status, index: fixed + i + 1 };
-                let at_end = self.successor(asked, cursor.as_oid(), varbinds).map_err(failed)?;
+                let at_end =
+                    self.successor(asked, cursor.as_oid(), varbinds).map_err(|reason| reason.at(fixed + i + 1))?;
                 if varbinds.octets() > room {
                     varbinds.truncate(octets, count);
                     return Ok(());
@@ -170,12 +229,12 @@ impl CommandResponder {
     }
 
     /// Appends the next variable that the principal may see; whether that is the end of its view.
-    fn successor(&self, asked: &Asked<'_>, after: OidRef<'_>, to: &mut VarBindBuf) -> Result<bool, ErrorStatus> {
+    fn successor(&self, asked: &Asked<'_>, after: OidRef<'_>, to: &mut VarBindBuf) -> Result<bool, Reason> {
         let (octets, count) = (to.octets(), to.len());
         let mut hidden: Oid;
         let mut cursor = after;
         for _ in 0..MAX_HIDDEN_SUCCESSORS {
-            self.instrumentation.get_next(asked.now, cursor, to)?;
+            asked.instrumentation.get_next(asked.now, cursor, to).map_err(Reason::Status)?;
             let found = to.last_from(octets);
             if found.value == Value::EndOfMibView {
                 to.truncate(octets, count);
@@ -185,25 +244,24 @@ impl CommandResponder {
             match self.allowed(asked, ViewType::Read, found.name) {
                 Ok(()) => return Ok(false),
                 Err(AccessDenied::NotInView) => hidden = found.name.to_owned(),
-                Err(_) => return Err(ErrorStatus::AUTHORIZATION_ERROR),
+                Err(denied) => return Err(denied.into()),
             }
             to.truncate(octets, count);
             cursor = hidden.as_oid();
         }
-        Err(ErrorStatus::GEN_ERR)
+        Err(Reason::Status(ErrorStatus::GEN_ERR))
     }
 
     fn set(&self, asked: &Asked<'_>, pdu: &Pdu<'_>) -> Result<(), Failed> {
         for (i, varbind) in pdu.varbinds.iter().enumerate() {
-            let failed = |status| Failed { status, index: i + 1 };
             match self.allowed(asked, ViewType::Write, varbind.name) {
                 Ok(()) => {}
-                Err(AccessDenied::NotInView) => return Err(failed(ErrorStatus::NO_ACCESS)),
-                Err(_) => return Err(failed(ErrorStatus::AUTHORIZATION_ERROR)),
+                Err(AccessDenied::NotInView) => return Err(Reason::Status(ErrorStatus::NO_ACCESS).at(i + 1)),
+                Err(denied) => return Err(Reason::from(denied).at(i + 1)),
             }
         }
-        let failed = |SetError { status, index }| Failed { status, index: index + 1 };
-        self.instrumentation.set(asked.now, pdu.varbinds).map_err(failed)
+        let failed = |SetError { status, index }| Reason::Status(status).at(index + 1);
+        asked.instrumentation.set(asked.now, pdu.varbinds).map_err(failed)
     }
 
     fn allowed(&self, asked: &Asked<'_>, view_type: ViewType, variable: OidRef<'_>) -> Result<(), AccessDenied> {
@@ -218,6 +276,7 @@ impl CommandResponder {
 struct Asked<'r> {
     now: Instant,
     envelope: &'r Envelope,
+    instrumentation: &'r dyn Instrumentation,
     limit: usize,
 }
 
@@ -230,17 +289,40 @@ impl Asked<'_> {
     }
 }
 
-/// A status and, from 1, the variable that it is about; 0: none.
+/// Why a command was not carried out and, from 1, the variable that it is about; 0: none.
 struct Failed {
-    status: ErrorStatus,
+    reason: Reason,
     index: usize,
+}
+
+enum Reason {
+    /// Access control does not know the context: a Report says so.
+    UnknownContext,
+    /// A response says so.
+    Status(ErrorStatus),
+}
+
+impl Reason {
+    fn at(self, index: usize) -> Failed {
+        Failed { reason: self, index }
+    }
+}
+
+impl From<AccessDenied> for Reason {
+    /// RFC 3413 §3.2 (5); what is merely not in view each command treats in its own way.
+    fn from(denied: AccessDenied) -> Self {
+        match denied {
+            AccessDenied::NoSuchContext => Reason::UnknownContext,
+            _ => Reason::Status(ErrorStatus::AUTHORIZATION_ERROR),
+        }
+    }
 }
 
 /// v1 has neither exceptions nor `Counter64` (RFC 3584 §4.2.2).
 fn fit_for_v1(kind: PduKind, varbinds: VarBindList<'_>) -> Result<(), Failed> {
     let misfit = |value: &Value<'_>| value.is_exception() || matches!(value, Value::Counter64(_));
     match varbinds.iter().position(|varbind| misfit(&varbind.value)) {
-        Some(i) if kind != PduKind::SetRequest => Err(Failed { status: ErrorStatus::NO_SUCH_NAME, index: i + 1 }),
+        Some(i) if kind != PduKind::SetRequest => Err(Reason::Status(ErrorStatus::NO_SUCH_NAME).at(i + 1)),
         _ => Ok(()),
     }
 }

@@ -42,7 +42,7 @@ const ZERO_MAC: [u8; MAX_MAC_OCTETS] = [0; MAX_MAC_OCTETS];
 impl Usm {
     /// The model with every protocol of this crate.
     pub fn new(users: Arc<UsmUsers>, stats: Arc<EngineStats>, salts: Arc<dyn SaltSource>) -> Self {
-        let mut usm = Usm { users, stats, salts, auth_protocols: Vec::new(), priv_protocols: Vec::new() };
+        let mut usm = Usm::without_protocols(users, stats, salts);
         for id in AuthProtocolId::ALL {
             usm.install_auth(id.built_in());
         }
@@ -50,6 +50,12 @@ impl Usm {
             usm.install_privacy(id.built_in());
         }
         usm
+    }
+
+    /// The model with no protocol: those that are needed are installed. Many engines in one process may so
+    /// share them.
+    pub fn without_protocols(users: Arc<UsmUsers>, stats: Arc<EngineStats>, salts: Arc<dyn SaltSource>) -> Self {
+        Usm { users, stats, salts, auth_protocols: Vec::new(), priv_protocols: Vec::new() }
     }
 
     /// Installs an authentication protocol in the place of the one with its ID.

@@ -127,20 +127,21 @@ impl UsmUsers {
         self.lock().clocks.remove(engine_id);
     }
 
-    /// Adds a user, or replaces the one of the same security name.
-    pub fn insert(&self, user: UsmUser) -> Result<(), AddUserError> {
+    /// Adds a user, or replaces the one of the same security name. Several engines of one process may share it.
+    pub fn insert(&self, user: impl Into<Arc<UsmUser>>) -> Result<(), AddUserError> {
+        let user = user.into();
         if user.privacy.is_some() && user.auth.is_none() {
-            return Err(AddUserError::PrivacyWithoutAuthentication(user.security_name));
+            return Err(AddUserError::PrivacyWithoutAuthentication(user.security_name.clone()));
         }
         let keys = [user.auth.as_ref().map(|(_, key)| key), user.privacy.as_ref().map(|(_, key)| key)];
         if user.engine_id.is_none() && keys.into_iter().flatten().any(|key| matches!(key, UserKey::Localized(_))) {
-            return Err(AddUserError::LocalizedWithoutEngine(user.security_name));
+            return Err(AddUserError::LocalizedWithoutEngine(user.security_name.clone()));
         }
         let mut inner = self.lock();
         inner.remove(&user.security_name);
         let namesakes = inner.by_user_name.get(&user.user_name).map_or(0, SmallVec::len);
         if namesakes >= MAX_USERS_OF_ONE_NAME {
-            return Err(AddUserError::TooManyOfOneName(user.user_name));
+            return Err(AddUserError::TooManyOfOneName(user.user_name.clone()));
         }
         let index = inner.users.iter().position(Option::is_none).unwrap_or(inner.users.len());
         inner.by_security_name.insert(user.security_name.clone(), index);
@@ -148,7 +149,7 @@ impl UsmUsers {
         if index == inner.users.len() {
             inner.users.push(None);
         }
-        inner.users[index] = Some(Arc::new(user));
+        inner.users[index] = Some(user);
         Ok(())
     }
 

@@ -62,12 +62,3 @@ fn main() -> ExitCode {
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a directory of the workspace")
 }
-mod mib_table;
-
-fn main() -> anyhow::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.split_first() {
-        Some((task, rest)) if task == "mib-table" => mib_table::run(rest),
-        _ => anyhow::bail!("usage: cargo xtask mib-table ..."),
-    }
-}

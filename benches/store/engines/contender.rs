@@ -370,7 +370,13 @@ impl BlocksRedb {
         let retention = std::time::Duration::from_secs(86_400 * 400);
         let options = StoreOptions { sample_retention: retention, cache_bytes: CACHE_BYTES, ..StoreOptions::default() };
         let store = Store::open(path, options).expect("store");
-        let meta = SeriesMeta { kind: SeriesKind::Counter64, unit: "octets".into(), scale: 0, labels: BTreeMap::new() };
+        let meta = SeriesMeta {
+            kind: SeriesKind::Counter64,
+            unit: "octets".into(),
+            scale: 0,
+            max_per_second: None,
+            labels: BTreeMap::new(),
+        };
         // In batches, as a node does that starts with many devices. Each device gets a group, as the workload has it.
         for devices in (0..devices).collect::<Vec<_>>().chunks(500) {
             let names: Vec<_> = devices

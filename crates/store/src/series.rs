@@ -41,7 +41,7 @@ pub enum SeriesKind {
 }
 
 /// What the values of a series mean.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeriesMeta {
     /// What kind of values.
     pub kind: SeriesKind,
@@ -51,13 +51,17 @@ pub struct SeriesMeta {
     /// Power of ten that a value is multiplied by to be in the unit: -1 for tenths.
     #[serde(default)]
     pub scale: i8,
+    /// How much a counter can grow in a second at most, in its own unit before scaling, where that is known: from an
+    /// interface's speed, say. Rates use it to tell a wrap from a reset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_per_second: Option<f64>,
     /// Names and values that describe the instance, such as `ifName`. They may change; the latest are kept.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
 }
 
 /// A series as the registry knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Series {
     /// Its number in this store.
     #[serde(skip, default = "no_series")]

@@ -248,7 +248,13 @@ pub fn name(device: usize, index: usize) -> SeriesName {
 }
 
 pub fn counter64() -> SeriesMeta {
-    SeriesMeta { kind: SeriesKind::Counter64, unit: "octets".into(), scale: 0, labels: BTreeMap::new() }
+    SeriesMeta {
+        kind: SeriesKind::Counter64,
+        unit: "octets".into(),
+        scale: 0,
+        max_per_second: None,
+        labels: BTreeMap::new(),
+    }
 }
 
 /// Registers `series` series of each of `devices` devices.

@@ -1,5 +1,17 @@
 //! The daemon: sockets, clock, collector, HTTP API, console and metrics around the sans-IO crates.
+//!
+//! One thread talks SNMP ([`io_loop`]), one stores ([`writer`]), a few serve HTTP. The [`collector`] stands
+//! between the first two; [`fleet`] is what the third look at.
 
+pub mod collector;
 pub mod config;
+pub mod credentials;
+pub mod daemon;
+pub mod fleet;
+pub mod identity;
+pub mod io_loop;
 pub mod limits;
 pub mod net;
+pub mod notifications;
+pub mod profile;
+pub mod writer;

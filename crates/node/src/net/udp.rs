@@ -82,6 +82,20 @@ pub struct BoundUdp {
     local_addresses: bool,
 }
 
+impl UdpStats {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: UdpStats) -> UdpStats {
+        UdpStats {
+            received: self.received + other.received,
+            receive_calls: self.receive_calls + other.receive_calls,
+            sent: self.sent + other.sent,
+            send_calls: self.send_calls + other.send_calls,
+            send_errors: self.send_errors + other.send_errors,
+        }
+    }
+}
+
 struct Queued {
     to: SockaddrStorage,
     from: Option<IpAddr>,
@@ -125,19 +139,25 @@ impl BoundUdp {
         self.socket.local_addr()
     }
 
-    /// Makes room for batches.
+    /// Makes room for batches of the usual size.
     pub fn into_batch(self) -> UdpBatch {
+        self.into_batch_of(BATCH_DATAGRAMS)
+    }
+
+    /// Makes room for batches of some datagrams, 64 KiB each: few, where there are many sockets.
+    pub fn into_batch_of(self, datagrams: usize) -> UdpBatch {
         let BoundUdp { socket, local_addresses } = self;
         let space = local_addresses.then(|| nix::cmsg_space!(nix::libc::in6_pktinfo));
+        let datagrams = datagrams.clamp(1, BATCH_DATAGRAMS);
         UdpBatch {
             socket,
             local_addresses,
-            headers: MultiHeaders::preallocate(BATCH_DATAGRAMS, space),
-            buffers: (0..BATCH_DATAGRAMS).map(|_| vec![0; DATAGRAM_OCTETS].into_boxed_slice()).collect(),
-            send_headers: MultiHeaders::preallocate(BATCH_DATAGRAMS, None),
-            queue: Vec::with_capacity(BATCH_DATAGRAMS),
+            headers: MultiHeaders::preallocate(datagrams, space),
+            buffers: (0..datagrams).map(|_| vec![0; DATAGRAM_OCTETS].into_boxed_slice()).collect(),
+            send_headers: MultiHeaders::preallocate(datagrams, None),
+            queue: Vec::with_capacity(datagrams),
             octets: Vec::new(),
-            arrived: Vec::with_capacity(BATCH_DATAGRAMS),
+            arrived: Vec::with_capacity(datagrams),
             stats: UdpStats::default(),
         }
     }
@@ -159,6 +179,11 @@ impl UdpBatch {
         nix::sys::socket::getsockopt(&self.socket, sockopt::RcvBuf).unwrap_or(0)
     }
 
+    /// The most datagrams of one batch: where [`UdpBatch::receive`] returns fewer, no more are there.
+    pub fn batch_size(&self) -> usize {
+        self.buffers.len()
+    }
+
     /// What the socket has carried.
     pub fn stats(&self) -> UdpStats {
         self.stats
@@ -168,9 +193,8 @@ impl UdpBatch {
     pub fn receive(&mut self, mut handle: impl FnMut(Arrival<'_>)) -> io::Result<usize> {
         self.arrived.clear();
         {
-            let mut buffers = self.buffers.iter_mut();
-            let mut slices: [[IoSliceMut<'_>; 1]; BATCH_DATAGRAMS] =
-                std::array::from_fn(|_| [IoSliceMut::new(buffers.next().expect("as many as slices"))]);
+            let mut slices: Vec<[IoSliceMut<'_>; 1]> =
+                self.buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
             let fd = self.socket.as_raw_fd();
             let results = match recvmmsg(fd, &mut self.headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None) {
                 Ok(results) => results,
@@ -198,7 +222,7 @@ impl UdpBatch {
         let start = self.octets.len();
         self.octets.extend_from_slice(datagram);
         self.queue.push(Queued { to: to.into(), from, start, end: self.octets.len() });
-        if self.queue.len() == BATCH_DATAGRAMS {
+        if self.queue.len() == self.buffers.len() {
             self.flush();
         }
     }

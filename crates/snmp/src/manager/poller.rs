@@ -110,6 +110,8 @@ pub struct PollOutcome {
     pub retransmissions: u32,
     /// Variables found.
     pub variables: u32,
+    /// The device's smoothed round-trip time.
+    pub rtt: Option<Duration>,
     /// What was achieved.
     pub result: PollResult,
 }
@@ -504,7 +506,7 @@ impl Poller {
         let device = self.device_at(index);
         let poll = PollRef { owner: device.owner, job };
         let id = DeviceId { index, serial: device.serial };
-        let once = device.once;
+        let (once, target) = (device.once, device.target);
         let state = &mut device.jobs[job];
         state.run = None;
         for step in &run.steps {
@@ -538,6 +540,7 @@ impl Poller {
             requests: run.requests,
             retransmissions: run.retransmissions,
             variables: run.variables,
+            rtt: self.manager.rtt_of(target),
             result,
         };
         sink.finished(poll, outcome);

@@ -16,7 +16,7 @@ use hamsa_snmp::mib::{Mib, MibDiagnostic, MibPaths, ModuleChoice};
 use hamsa_snmp::usm::{Usm, UsmUsers};
 use hamsa_store::{OpenError, SeriesName, Store, StoreOptions};
 
-use crate::collector::{Collector, DeviceSpec, unix_ms};
+use crate::collector::{Collector, CollectorStats, DeviceSpec, unix_ms};
 use crate::config::{Config, Credentials, DeviceAddress, DeviceConfig, PollConfig, Security};
 use crate::credentials::CredentialsError;
 use crate::fleet::{DeviceEntry, DeviceIdentity, DeviceState, Fleet};
@@ -64,6 +64,8 @@ pub struct NodeState {
     pub credentials: BTreeMap<String, Arc<Credentials>>,
     /// How to poll where nothing else is said.
     pub poll: PollConfig,
+    /// Counters of polls.
+    pub collector_stats: Arc<CollectorStats>,
     /// The SNMP engine's counters.
     pub engine_stats: Arc<EngineStats>,
     /// The writer's counters.
@@ -132,6 +134,7 @@ impl Daemon {
         getrandom::fill(&mut seed).map_err(std::io::Error::from)?;
         let poller = Poller::new(engine.clone(), seed);
         let collector = Collector::new(mib.clone(), profiles.clone(), fleet.clone(), config.poll.refresh);
+        let collector_stats = collector.stats();
         let accepted = accepted_names(config)?;
         let notifications = NotificationReceiver::new(engine, mib.clone(), fleet.clone(), accepted);
         let notification_stats = notifications.stats();
@@ -158,6 +161,7 @@ impl Daemon {
             profiles,
             credentials: config.credentials.clone(),
             poll: config.poll.clone(),
+            collector_stats,
             engine_stats,
             writer_stats: writer.stats().clone(),
             notification_stats,

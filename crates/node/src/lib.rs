@@ -8,6 +8,7 @@ pub mod config;
 pub mod credentials;
 pub mod daemon;
 pub mod fleet;
+pub mod histogram;
 pub mod identity;
 pub mod io_loop;
 pub mod limits;

@@ -67,6 +67,11 @@ pub const MAX_TRAP_VARIABLES: usize = 256;
 /// Commands that the loop takes before it looks at its sockets again.
 pub const MAX_COMMANDS_PER_TURN: usize = 1_000;
 
+/// Bounds of the buckets that count polls by duration and by lateness, in seconds: from a device on the same
+/// desk to one that is waited for through every retransmission.
+pub const POLL_DURATION_BOUNDS_S: [f64; 13] =
+    [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0, 30.0];
+
 /// How often the loop publishes its counts.
 pub const STATS_INTERVAL: Duration = Duration::from_secs(1);
 

@@ -11,14 +11,19 @@ mod uptime;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use hamsa_snmp::manager::{Job, PollOutcome, PollRef, PollSink, Poller, SampleTime, TargetConfig, WalkOptions};
+use hamsa_snmp::manager::{
+    Job, PollOutcome, PollRef, PollResult, PollSink, Poller, SampleTime, TargetConfig, WalkOptions,
+};
 use hamsa_snmp::mib::Mib;
 use hamsa_snmp::{Oid, OidSuffix, Value};
 
 use crate::fleet::{DeviceEntry, Fleet};
+use crate::histogram::Histogram;
+use crate::limits::POLL_DURATION_BOUNDS_S;
 use crate::profile::{DevicePlan, PlanChoice, Planner, Profile, ProfileObject, ProfileSet, ValueKind};
 use crate::writer::Write;
 use device::Device;
@@ -62,6 +67,47 @@ pub struct Scraped {
     pub outcome: PollOutcome,
 }
 
+/// What the collector counts of the polls of devices that are in the inventory.
+#[derive(Debug)]
+pub struct CollectorStats {
+    /// Polls that brought everything.
+    pub complete: AtomicU64,
+    /// Polls that brought some of it.
+    pub partial: AtomicU64,
+    /// Polls that brought nothing.
+    pub failed: AtomicU64,
+    /// How long polls took.
+    pub duration: Histogram,
+    /// By how much they started late.
+    pub lateness: Histogram,
+}
+
+impl Default for CollectorStats {
+    fn default() -> Self {
+        let histogram = || Histogram::new(&POLL_DURATION_BOUNDS_S);
+        CollectorStats {
+            complete: AtomicU64::new(0),
+            partial: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            duration: histogram(),
+            lateness: histogram(),
+        }
+    }
+}
+
+impl CollectorStats {
+    fn note(&self, outcome: &PollOutcome) {
+        let count = match &outcome.result {
+            PollResult::Complete => &self.complete,
+            PollResult::Partial(_) => &self.partial,
+            PollResult::Failed(_) => &self.failed,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        self.duration.observe(outcome.finished.saturating_duration_since(outcome.started));
+        self.lateness.observe(outcome.started.saturating_duration_since(outcome.due));
+    }
+}
+
 /// What the collector wants of the poller.
 enum Action {
     SetPlan(u64, Arc<DevicePlan>),
@@ -77,6 +123,7 @@ pub struct Collector {
     runs: HashMap<u64, Run>,
     next_owner: u64,
     actions: Vec<Action>,
+    stats: Arc<CollectorStats>,
 }
 
 /// What all devices share.
@@ -120,7 +167,13 @@ impl Collector {
             runs: HashMap::new(),
             next_owner: 1,
             actions: Vec::new(),
+            stats: Arc::default(),
         }
+    }
+
+    /// What it counts.
+    pub fn stats(&self) -> Arc<CollectorStats> {
+        self.stats.clone()
     }
 
     /// Starts polling a device; its first poll is at `first`, besides its regular ones.
@@ -210,6 +263,7 @@ impl PollSink for Collector {
             return;
         }
         let Some(device) = self.devices.get_mut(&poll.owner) else { return };
+        self.stats.note(&outcome);
         if let Some((plan, at_once)) = device.finish(run, &outcome, &mut self.context) {
             self.actions.push(Action::SetPlan(poll.owner, plan));
             if at_once {

@@ -42,6 +42,8 @@ pub enum Command {
 #[derive(Debug, Clone, Copy, Default)]
 #[allow(missing_docs)]
 pub struct LoopStats {
+    /// When it was counted; `None` before the loop runs.
+    pub counted: Option<Instant>,
     pub poller: PollerStats,
     pub manager: ManagerStats,
     pub devices: usize,
@@ -324,6 +326,7 @@ impl IoLoop {
             of_kind.map(|socket| socket.batch.stats()).fold(UdpStats::default(), UdpStats::plus)
         };
         let stats = LoopStats {
+            counted: Some(now),
             poller: self.poller.stats(),
             manager: self.poller.manager().stats(),
             devices: self.poller.device_count(),

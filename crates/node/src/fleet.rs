@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use crate::limits::MAX_NOTICES;
+use crate::readings::Readings;
 
 /// How a device is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -113,6 +114,7 @@ pub struct DeviceEntry {
     /// The operator's labels.
     pub labels: BTreeMap<String, String>,
     status: Mutex<DeviceStatus>,
+    readings: Mutex<Readings>,
 }
 
 /// What an entry is made from.
@@ -132,12 +134,18 @@ impl DeviceEntry {
     pub fn new(identity: DeviceIdentity, now_ms: i64) -> Self {
         let DeviceIdentity { name, address, credentials, version, interval, labels } = identity;
         let status = Mutex::new(DeviceStatus::new(now_ms));
-        DeviceEntry { name, address, credentials, version, interval, labels, status }
+        DeviceEntry { name, address, credentials, version, interval, labels, status, readings: Mutex::default() }
     }
 
     /// Its condition now.
     pub fn status(&self) -> DeviceStatus {
         self.lock().clone()
+    }
+
+    /// The last samples that are stored of it.
+    pub fn readings(&self) -> MutexGuard<'_, Readings> {
+        // A reading is replaced whole.
+        self.readings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, DeviceStatus> {

@@ -15,4 +15,5 @@ pub mod limits;
 pub mod net;
 pub mod notifications;
 pub mod profile;
+pub mod readings;
 pub mod writer;

@@ -259,20 +259,27 @@ impl Writer {
                 self.slots[slot] = Some(id);
             }
         }
-        let of_slot = |sample: &SlotSample| {
-            let series = self.slots.get(sample.slot as usize).copied().flatten()?;
-            let SlotSample { time_ms, value, flags, .. } = *sample;
-            Some(Sample { series, time_ms, value, flags })
-        };
-        let samples: Vec<Sample> = polls.iter().flat_map(|poll| &poll.samples).filter_map(of_slot).collect();
+        let samples: Vec<Sample> = polls.iter().flat_map(|poll| self.samples_of(poll)).collect();
         let ack = self.config.store.append(&samples, now_ms())?;
         self.stats.stored_samples.fetch_add(ack.accepted as u64, Ordering::Relaxed);
         self.stats.refused_samples.fetch_add((ack.too_old + ack.too_new) as u64, Ordering::Relaxed);
         Ok(())
     }
 
+    /// A poll's samples, under the numbers that the store has given to their series.
+    fn samples_of(&self, poll: &PollWrite) -> impl Iterator<Item = Sample> {
+        poll.samples.iter().filter_map(|sample| {
+            let series = self.slots.get(sample.slot as usize).copied().flatten()?;
+            let SlotSample { time_ms, value, flags, .. } = *sample;
+            Some(Sample { series, time_ms, value, flags })
+        })
+    }
+
     fn tell_polls(&self, polls: Vec<PollWrite>) {
         for poll in polls {
+            let mut readings = poll.device.readings();
+            self.samples_of(&poll).for_each(|sample| readings.put(sample));
+            drop(readings);
             poll.device.lock().last_stored_ms = Some(poll.polled_ms);
             self.config.fleet.tell(Notice::Polled(poll.device));
         }

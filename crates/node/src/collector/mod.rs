@@ -12,7 +12,6 @@ mod uptime;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hamsa_snmp::manager::{
@@ -20,6 +19,7 @@ use hamsa_snmp::manager::{
 };
 use hamsa_snmp::mib::Mib;
 use hamsa_snmp::{Oid, OidSuffix, Value};
+use tokio::sync::oneshot;
 
 use crate::fleet::{DeviceEntry, Fleet};
 use crate::histogram::Histogram;
@@ -55,7 +55,7 @@ pub struct Scrape {
     /// How to walk.
     pub walk: WalkOptions,
     /// Who waits.
-    pub reply: SyncSender<Scraped>,
+    pub reply: oneshot::Sender<Scraped>,
 }
 
 /// What a scrape has brought.
@@ -119,7 +119,7 @@ pub struct Collector {
     context: Context,
     devices: HashMap<u64, Device>,
     owners: HashMap<String, u64>,
-    scrapes: HashMap<u64, (Arc<DevicePlan>, SyncSender<Scraped>)>,
+    scrapes: HashMap<u64, (Arc<DevicePlan>, oneshot::Sender<Scraped>)>,
     runs: HashMap<u64, Run>,
     next_owner: u64,
     actions: Vec<Action>,
@@ -259,7 +259,7 @@ impl PollSink for Collector {
         let run = self.runs.remove(&poll.owner).unwrap_or_default();
         if let Some((plan, reply)) = self.scrapes.remove(&poll.owner) {
             // Who has stopped waiting does not want it any more.
-            let _ = reply.try_send(Scraped { plan, run, outcome });
+            let _ = reply.send(Scraped { plan, run, outcome });
             return;
         }
         let Some(device) = self.devices.get_mut(&poll.owner) else { return };

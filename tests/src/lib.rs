@@ -3,7 +3,8 @@
 //!
 //! - [`require!`] gets a fixture or a program, or skips the test and says why; [`skip!`] skips by itself.
 //! - [`Snmpd`], [`Snmptrapd`] and [`NetSnmp`] are net-snmp's agent, receiver and tools.
-//! - [`Prometheus`] scrapes and answers queries; [`Browser`] is a headless Chromium.
+//! - [`Prometheus`] scrapes and answers queries; [`SnmpExporter`] is what it scrapes devices through elsewhere;
+//!   [`Browser`] is a headless Chromium.
 //! - [`hamsa()`] is our own binary, built from the code as it is; [`Process`] runs it.
 //!
 //! A fixture listens on loopback addresses only, reads no configuration of the user's, keeps its files in a
@@ -20,6 +21,7 @@ mod process;
 mod program;
 mod prometheus;
 mod skip;
+mod snmp_exporter;
 mod snmpd;
 mod snmptrapd;
 mod wait;
@@ -32,6 +34,7 @@ pub use process::{Output, Process};
 pub use program::{Unavailable, program};
 pub use prometheus::{Prometheus, Series};
 pub use skip::record_skip;
+pub use snmp_exporter::SnmpExporter;
 pub use snmpd::Snmpd;
 pub use snmptrapd::{Notification, Snmptrapd};
 pub use wait::wait_until;

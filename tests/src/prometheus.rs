@@ -106,6 +106,15 @@ impl Prometheus {
         self.api("targets", "state=active")
     }
 
+    /// What it knows of metrics by their names: types and help texts.
+    ///
+    /// # Panics
+    /// It does not answer.
+    #[track_caller]
+    pub fn metadata(&self) -> Value {
+        self.api("metadata", "")
+    }
+
     #[track_caller]
     fn api(&self, method: &str, query: &str) -> Value {
         let response = http::get(&format!("http://{}/api/v1/{method}?{query}", self.address));

@@ -86,3 +86,95 @@ pub const SALT_BLOCK: u64 = 1 << 20;
 
 /// How often host names that did not resolve are tried again.
 pub const RESOLVE_RETRY: Duration = Duration::from_secs(30);
+
+/// Names of an enumeration from which on /snmp gives it by name: IANAifType has some 300, ifOperStatus 7.
+pub const MIN_NAMED_ENUMERATION: usize = 16;
+
+/// HTTP connections at a time; further ones wait in the kernel's queue. A browser has six.
+pub const MAX_HTTP_CONNECTIONS: usize = 512;
+
+/// Octets of a request's head. Hosts, tokens and filters need a fraction of it.
+pub const MAX_HTTP_HEAD_OCTETS: usize = 16 << 10;
+
+/// Header fields of a request; a browser sends some 20.
+pub const MAX_HTTP_HEADERS: usize = 64;
+
+/// How long a connection may take for a request's head, the idle time before it included.
+pub const HTTP_HEAD_WAIT: Duration = Duration::from_secs(30);
+
+/// How long a TLS handshake may take.
+pub const TLS_HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a client may take nothing of what is sent to it.
+pub const HTTP_STALL_WAIT: Duration = Duration::from_secs(30);
+
+/// How long an answer may take: Prometheus's longest usual scrape, and more than any page.
+pub const HTTP_ANSWER_WAIT: Duration = Duration::from_secs(65);
+
+/// How long a stopping server waits for answers under way.
+pub const HTTP_STOP_WAIT: Duration = Duration::from_secs(5);
+
+/// How long accepting pauses when the process has no file descriptor left.
+pub const ACCEPT_RETRY: Duration = Duration::from_millis(200);
+
+/// Threads that serve HTTP; work that reads the store has threads of its own.
+pub const HTTP_THREADS: usize = 2;
+
+/// Threads that read the store for HTTP. More would only compete for the disk and the processors.
+pub const HTTP_READERS: usize = 4;
+
+/// Scrapes through /snmp at a time, those included that nobody waits for any more.
+pub const MAX_SCRAPES: usize = 256;
+
+/// Modules of one scrape.
+pub const MAX_SCRAPE_MODULES: usize = 16;
+
+/// How long a scrape may take if Prometheus does not say how long it waits.
+pub const SCRAPE_WAIT: Duration = Duration::from_secs(60);
+
+/// How long before Prometheus gives up a scrape it gets its answer.
+pub const SCRAPE_MARGIN: Duration = Duration::from_millis(500);
+
+/// Clients of /api/v1/stream at a time: each is an open page.
+pub const MAX_STREAM_CLIENTS: usize = 100;
+
+/// How often a stream without news says that it lives.
+pub const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Query parameters of one request.
+pub const MAX_QUERY_PARAMETERS: usize = 64;
+
+/// Points of one answer of /api/v1/history: a week of one series at 5 s. In memory they take 5 MB.
+pub const MAX_HISTORY_POINTS: usize = 120_000;
+
+/// Samples that are read for one answer of /api/v1/history: some seconds of work.
+pub const MAX_HISTORY_SAMPLES: usize = 5_000_000;
+
+/// Series of one answer of /api/v1/history.
+pub const MAX_HISTORY_SERIES: usize = 2_000;
+
+/// Octets of one piece of a streamed answer.
+pub const HISTORY_CHUNK_OCTETS: usize = 32 << 10;
+
+/// Intervals without a sample after which a gap is shown.
+pub const HISTORY_GAP_INTERVALS: i64 = 3;
+
+/// Events or devices of one answer of the API.
+pub const MAX_API_PAGE: usize = 10_000;
+
+/// Devices on one page of the console: what can be scrolled through, and rendered in a millisecond.
+pub const CONSOLE_PAGE_DEVICES: usize = 100;
+
+/// Events on one page of the console.
+pub const CONSOLE_PAGE_EVENTS: usize = 100;
+
+/// Rows of one table on a device's page. A chassis has some 1,000 interfaces.
+pub const CONSOLE_TABLE_ROWS: usize = 2_000;
+
+/// How often the state of the node is noted for the status page, and how many of these notes are kept: 10 minutes.
+pub const RECENT_INTERVAL: Duration = Duration::from_secs(5);
+/// See [`RECENT_INTERVAL`].
+pub const RECENT_NOTES: usize = 120;
+
+/// How old the loop's counts may be while the node counts as ready.
+pub const LOOP_SILENCE: Duration = Duration::from_secs(15);

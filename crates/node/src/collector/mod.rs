@@ -27,7 +27,7 @@ use crate::limits::POLL_DURATION_BOUNDS_S;
 use crate::profile::{DevicePlan, PlanChoice, Planner, Profile, ProfileObject, ProfileSet, ValueKind};
 use crate::writer::Write;
 use device::Device;
-pub(crate) use run::Run;
+pub(crate) use run::{Cell, Run};
 use uptime::UptimeTracker;
 
 /// A device to be polled.

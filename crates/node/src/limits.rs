@@ -81,3 +81,6 @@ pub const SALT_BLOCK: u64 = 1 << 20;
 
 /// How often host names that did not resolve are tried again.
 pub const RESOLVE_RETRY: Duration = Duration::from_secs(30);
+
+/// The longest that a [`crate::client::Client`] waits before it looks whether it is to stop.
+pub const MAX_CLIENT_WAIT: Duration = Duration::from_millis(200);

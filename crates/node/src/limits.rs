@@ -178,3 +178,6 @@ pub const RECENT_NOTES: usize = 120;
 
 /// How old the loop's counts may be while the node counts as ready.
 pub const LOOP_SILENCE: Duration = Duration::from_secs(15);
+
+/// The longest that a [`crate::client::Client`] waits before it looks whether it is to stop.
+pub const MAX_CLIENT_WAIT: Duration = Duration::from_millis(200);

@@ -1,0 +1,155 @@
+//! `hamsa node`: runs a node until it is told to end.
+
+use std::io::{self, IsTerminal};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::Args;
+use hamsa_node::config::{Config, LogConfig, LogFormat, LogLevel};
+use hamsa_node::daemon::Daemon;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tracing::level_filters::LevelFilter;
+
+use crate::failure::Told;
+use crate::limits::{STOP_LIMIT, STOP_LOOK};
+use crate::options::load_config;
+use crate::terminal::tell;
+
+/// Run a node: poll devices, receive notifications, keep and serve what comes
+///
+/// SIGTERM or SIGINT (Ctrl-C) ends it after it has stored what it has read; a second one ends it at once.
+#[derive(Debug, Args)]
+pub struct Command {
+    /// The node's configuration; `hamsa init` writes one
+    #[arg(long, short = 'f', value_name = "FILE", default_value = "hamsa.toml")]
+    pub config: PathBuf,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// The configuration has mistakes, the node can't be started, or it does not end by itself.
+pub fn run(command: &Command) -> anyhow::Result<()> {
+    let config = load_config(&command.config)?;
+    start_log(&config.log);
+    // Before anything is started: a signal that comes now must end it properly too.
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let daemon = Daemon::start(&config)?;
+    tell_where(&config, &daemon);
+    notify_systemd("READY=1");
+    signals.forever().next();
+    notify_systemd("STOPPING=1");
+    stop(daemon, &mut signals)
+}
+
+/// Lets the node end, for a bounded time, or until the next signal.
+fn stop(daemon: Daemon, signals: &mut Signals) -> anyhow::Result<()> {
+    tell("hamsa node: ending; once more to end at once");
+    let (done, ended) = channel();
+    thread::Builder::new().name("stop".into()).spawn(move || {
+        daemon.stop();
+        // Nobody waits any more after a second signal.
+        let _ = done.send(());
+    })?;
+    let deadline = Instant::now() + STOP_LIMIT;
+    loop {
+        match ended.recv_timeout(STOP_LOOK) {
+            Ok(()) => return Ok(()),
+            Err(RecvTimeoutError::Timeout) if signals.pending().next().is_some() => {
+                tell("hamsa node: ended before everything was stored");
+                return Err(Told.into());
+            }
+            Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
+            Err(_) => {
+                tell(&format!("hamsa node: did not end by itself within {} s", STOP_LIMIT.as_secs()));
+                return Err(Told.into());
+            }
+        }
+    }
+}
+
+fn start_log(log: &LogConfig) {
+    let level = match log.level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let lines = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr);
+    match log.format {
+        LogFormat::Json => lines.json().init(),
+        LogFormat::Text => {
+            // The journal has times of its own (systemd.exec(5), JOURNAL_STREAM).
+            let colours = io::stderr().is_terminal();
+            match std::env::var_os("JOURNAL_STREAM") {
+                Some(_) => lines.with_ansi(false).without_time().init(),
+                None => lines.with_ansi(colours).init(),
+            }
+        }
+    }
+}
+
+/// Says what the node does and where to look.
+fn tell_where(config: &Config, daemon: &Daemon) {
+    let state = daemon.state();
+    let polled = config.devices.iter().filter(|device| device.enabled).count();
+    let data = config.node.data_dir.display();
+    tell(&format!("hamsa node {}: polls {polled} of {} devices; data is in {data}", state.name, config.devices.len()));
+    let traps: Vec<String> = state.trap_addresses.iter().map(ToString::to_string).collect();
+    if !traps.is_empty() {
+        tell(&format!("  traps and informs: {}", traps.join(", ")));
+    }
+    if !state.left_out.is_empty() {
+        tell(&format!(
+            "  {} problems with MIB files and profiles, which are left out; see the log",
+            state.left_out.len()
+        ));
+    }
+}
+
+/// Tells systemd how it goes (sd_notify(3)); elsewhere nothing happens.
+fn notify_systemd(message: &str) {
+    if let Some(path) = std::env::var_os("NOTIFY_SOCKET")
+        && let Err(error) = send_to(path.as_bytes(), message).context("systemd can't be notified")
+    {
+        tracing::warn!("{error:#}");
+    }
+}
+
+fn send_to(path: &[u8], message: &str) -> io::Result<()> {
+    let address = match path {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        path => SocketAddr::from_pathname(std::ffi::OsStr::from_bytes(path))?,
+    };
+    UnixDatagram::unbound()?.send_to_addr(message.as_bytes(), &address).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn systemd_is_told_at_a_path_or_an_abstract_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        send_to(path.as_os_str().as_bytes(), "READY=1").unwrap();
+        let mut octets = [0; 32];
+        let length = socket.recv(&mut octets).unwrap();
+        assert_eq!(&octets[..length], b"READY=1");
+
+        let name = format!("hamsa-test-{}", std::process::id());
+        let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        send_to(format!("@{name}").as_bytes(), "STOPPING=1").unwrap();
+        let length = socket.recv(&mut octets).unwrap();
+        assert_eq!(&octets[..length], b"STOPPING=1");
+    }
+}

@@ -193,13 +193,12 @@ pub(crate) fn signed32(content: &[u8]) -> Option<i32> {
     number.try_into().ok()
 }
 
-/// An unsigned number of at most 32 bits. Four octets with the top bit set are read as the unsigned
-/// number that the sender meant (some agents leave out the leading zero), as net-snmp does.
+/// An unsigned number of at most 32 bits. With the top bit set it is read as the unsigned number that the
+/// sender meant: some agents leave out the leading zero.
 #[inline]
 pub(crate) fn unsigned32(content: &[u8]) -> Option<u32> {
     match content {
         [] => None,
-        &[only] if only >= 0x80 => None,
         [0, rest @ ..] if rest.len() <= 4 => Some(big_endian(rest) as u32),
         _ if content.len() <= 4 => Some(big_endian(content) as u32),
         _ => unsigned64(content)?.try_into().ok(),
@@ -386,6 +385,8 @@ mod tests {
         assert_eq!(signed32(&[0, 0xff, 0xff, 0xff, 0xff]), None);
         assert_eq!(signed32(&[]), None);
         assert_eq!(unsigned32(&[0xff, 0xff, 0xff, 0xff]), Some(u32::MAX));
+        assert_eq!((unsigned32(&[0x80]), unsigned32(&[0xff, 0xff])), (Some(0x80), Some(0xffff)));
+        assert_eq!((unsigned64(&[0x80]), unsigned64(&[0x80; 8])), (Some(0x80), Some(0x8080_8080_8080_8080)));
         assert_eq!(unsigned32(&[0, 0xff, 0xff, 0xff, 0xff]), Some(u32::MAX));
         assert_eq!(unsigned32(&[1, 0, 0, 0, 0]), None);
         assert_eq!(unsigned64(&[0, 255, 255, 255, 255, 255, 255, 255, 255]), Some(u64::MAX));

@@ -310,3 +310,19 @@ fn the_window_of_another_engine_has_sharp_edges() {
         assert_eq!(remote, known_then, "{stated:?} after {later_s} s");
     }
 }
+
+/// The first message of an engine that can't count its boots any more is not timely either, and none of its
+/// older ones is ever again.
+#[test]
+fn a_stranger_whose_boots_are_used_up_is_not_let_in() {
+    let now = start();
+    let (forge, agent) = (Forge::new(), agent(now));
+    let elsewhere = EngineId::assigned(32473, *b"anotherr");
+    for time in [at(MAX, 3), at(5, 3)] {
+        let good = order(&agent, now, "clerk", AuthNoPriv);
+        let message = forge.message(&Order { engine_id: elsewhere, time, is_reportable: false, ..good });
+        let (error, report) = receive(&agent, now, &message);
+        assert_eq!(report, None);
+        assert_eq!(error.expect("untimely").to_string(), Statistic::NotInTimeWindows.description());
+    }
+}

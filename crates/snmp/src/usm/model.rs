@@ -206,11 +206,14 @@ impl Usm {
         if let Some(clock) = inner.clocks.get_mut(&engine_id) {
             return clock.admit(now, stated);
         }
+        // An engine whose boots are used up is remembered as such (RFC 3414 §2.2.2): nothing older counts as new.
+        let mut clock = RemoteClock::new(now, stated);
+        let is_timely = clock.admit(now, stated);
         let room = inner.clocks.len() < MAX_KNOWN_ENGINES;
         if room {
-            inner.clocks.insert(engine_id, RemoteClock::new(now, stated));
+            inner.clocks.insert(engine_id, clock);
         }
-        room
+        room && is_timely
     }
 
     fn process(

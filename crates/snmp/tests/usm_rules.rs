@@ -209,6 +209,23 @@ fn who_is_not_reportable_gets_no_report_but_is_counted() {
     }
 }
 
+/// RFC 3412 §6.4: the flag counts only where it can't be seen that nobody waits for an answer.
+#[test]
+fn unconfirmed_pdus_get_no_report() {
+    let now = start();
+    let forge = Forge::new();
+    for kind in [PduKind::Report, PduKind::Response, PduKind::TrapV2] {
+        for Case { what, order, spoil, .. } in cases(&agent(now), now) {
+            let agent = agent(now);
+            let mut message = forge.message(&Order { scoped: scoped(agent.engine_id, kind), ..order });
+            spoil(&mut message);
+            if is_readable(&message) {
+                assert_eq!(receive(&agent, now, &message).1, None, "{what} {kind:?}");
+            }
+        }
+    }
+}
+
 /// Steps (1) and (2), and what follows step (8): not even BER.
 #[test]
 fn what_is_no_ber_is_counted_and_dropped() {

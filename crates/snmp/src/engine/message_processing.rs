@@ -323,8 +323,9 @@ impl MessageProcessing for V3Processing {
         let secured = match model.process_incoming(&Arrived { now, parts: &parts }, message) {
             Ok(secured) => secured,
             Err(error) => {
-                // RFC 3412 §7.2 (6): only who can use a Report is told, and never in answer to a Report.
-                let reported = header.flags.reportable && !is_plain_report;
+                // RFC 3412 §7.1 (3): only who can use a Report is told. Where it can be seen that nobody waits
+                // for an answer the flag is not believed (§6.4), so that no two engines report to each other.
+                let reported = header.flags.reportable && plain_pdu.is_none_or(|(kind, _)| kind.is_confirmed());
                 let request_id = plain_pdu.map_or(0, |(_, request_id)| request_id);
                 let cause = ReportCause { msg_id: header.msg_id, request_id, error: &error };
                 let has_report = reported && cause.write(engine, model, now, report);

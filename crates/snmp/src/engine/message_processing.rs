@@ -308,7 +308,9 @@ impl MessageProcessing for V3Processing {
             engine.stats.increment(Statistic::InvalidMessages);
             return Err(reject(ReceiveError::BadMaxSize(header.max_size)));
         }
-        let Some(model) = engine.security_model(header.security_model) else {
+        // The community-based models have numbers too (RFC 3411 §5), but no place in SNMPv3.
+        let number = Some(header.security_model).filter(|&number| number > security_model::V2C);
+        let Some(model) = number.and_then(|number| engine.security_model(number)) else {
             engine.stats.increment(Statistic::UnknownSecurityModels);
             return Err(reject(ReceiveError::UnknownSecurityModel(header.security_model)));
         };

@@ -4,9 +4,15 @@
 mod common;
 mod forge;
 
-use forge::{Forge, Order, agent, order, receive, start};
-use hamsa_snmp::engine::{ReceiveError, Statistic};
-use hamsa_snmp::message::SecurityLevel::AuthPriv;
+use common::{Wire, name};
+use forge::{Forge, Order, SYS_NAME, agent, order, receive, start};
+use hamsa_snmp::ber::Writer;
+use hamsa_snmp::engine::{EngineId, Envelope, ReceiveError, Statistic};
+use hamsa_snmp::manager::{Handled, RequestKind, TargetId};
+use hamsa_snmp::message::SecurityLevel::{AuthNoPriv, AuthPriv, NoAuthNoPriv};
+use hamsa_snmp::message::Version;
+use hamsa_snmp::pdu::{Pdu, PduKind};
+use hamsa_snmp::{Value, VarBindBuf};
 
 /// Replaces the one place in a message where these octets stand.
 fn replaced(message: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
@@ -84,4 +90,88 @@ fn what_contradicts_itself_is_counted_and_dropped_without_a_report() {
         assert_eq!((stats.get(statistic), report), (before + 1, None), "{what}");
     }
     assert_eq!(receive(&agent, now, &with(|order| order.max_size = 484)).0, None, "the smallest size there is");
+}
+
+/// A request under way, and the envelope that an answer to it has.
+fn asked(wire: &mut Wire, target: TargetId) -> (Envelope, i32) {
+    wire.ask(target, RequestKind::Get, &[SYS_NAME], 1);
+    let mut buffer = vec![0; 2048];
+    let transmit = wire.manager.poll_transmit(wire.now, &mut buffer).expect("a request");
+    let mut request = buffer[buffer.len() - transmit.length..].to_vec();
+    envelope(&wire.agents[0], wire.now, &mut request)
+}
+
+fn envelope(agent: &common::Agent, now: std::time::Instant, request: &mut [u8]) -> (Envelope, i32) {
+    let received = agent.responder.engine().receive(now, request, &mut Writer::new(&mut [])).expect("a good request");
+    let hamsa_snmp::pdu::AnyPdu::Pdu(pdu) = received.pdu else { panic!("a request") };
+    (received.envelope, pdu.request_id)
+}
+
+fn answer(agent: &common::Agent, now: std::time::Instant, to: &Envelope, pdu: &Pdu<'_>) -> Vec<u8> {
+    let mut buffer = vec![0; 2048];
+    let mut writer = Writer::new(&mut buffer);
+    agent.responder.engine().respond(now, to, pdu, &mut writer).unwrap();
+    writer.finish().unwrap().to_vec()
+}
+
+fn synchronised_wire() -> (Wire, TargetId) {
+    let mut wire = Wire::new();
+    wire.agents.push(agent(wire.now));
+    forge::users().into_iter().for_each(|user| wire.users.insert(user).unwrap());
+    let target = wire.target(0, Version::V3, "ops", AuthPriv);
+    wire.ask(target, RequestKind::Get, &[SYS_NAME], 0);
+    wire.run();
+    assert!(wire.outcome(0).is_ok());
+    (wire, target)
+}
+
+/// RFC 3412 §7.2 (12): the answer must be of the engine, in the name, at the level and for the context that
+/// was asked.
+#[test]
+fn an_answer_that_differs_from_what_was_asked_is_dropped() {
+    type Change = fn(&Forge, &mut Wire, &mut Envelope, &mut i32);
+    let cases: [(&str, Change); 8] = [
+        ("less secured", |_, _, envelope, _| envelope.level = AuthNoPriv),
+        ("not secured", |_, _, envelope, _| envelope.level = NoAuthNoPriv),
+        ("another context", |_, _, envelope, _| envelope.context_name = name("vrf1")),
+        ("another context engine", |_, _, envelope, _| {
+            envelope.context_engine_id = EngineId::assigned(32473, *b"anotherr");
+        }),
+        ("another msgID", |_, _, envelope, _| envelope.msg_id ^= 1),
+        ("another request-id", |_, _, _, request_id| *request_id ^= 1),
+        ("another user", |forge, wire, asked, _| {
+            let order = order(&wire.agents[0], wire.now, "old", AuthPriv);
+            let (other, _) = envelope(&wire.agents[0], wire.now, &mut forge.message(&order));
+            asked.state = other.state;
+        }),
+        ("another engine", |forge, wire, asked, _| {
+            let elsewhere = EngineId::assigned(32473, *b"anotherr");
+            let address = wire.agents[0].address;
+            let users = forge::users();
+            wire.agents[0] = common::Agent::with_engine(address, elsewhere, 1, wire.now, users);
+            let order = order(&wire.agents[0], wire.now, "ops", AuthPriv);
+            let (other, _) = envelope(&wire.agents[0], wire.now, &mut forge.message(&order));
+            asked.state = other.state;
+        }),
+    ];
+    let forge = Forge::new();
+    for (what, change) in cases {
+        let (mut wire, target) = synchronised_wire();
+        let (envelope, request_id) = asked(&mut wire, target);
+        let mut varbinds = VarBindBuf::new();
+        varbinds.push(common::oid(SYS_NAME).as_oid(), Value::OctetString(b"false"));
+        let right =
+            answer(&wire.agents[0], wire.now, &envelope, &Pdu::new(PduKind::Response, request_id, varbinds.as_list()));
+        let (mut wrong_envelope, mut wrong_id) = (envelope.clone(), request_id);
+        change(&forge, &mut wire, &mut wrong_envelope, &mut wrong_id);
+        let pdu = Pdu::new(PduKind::Response, wrong_id, varbinds.as_list());
+        let mut wrong = answer(&wire.agents[0], wire.now, &wrong_envelope, &pdu);
+        let from = wire.agents[0].address;
+        let handled = wire.manager.handle_datagram(wire.now, from, &mut wrong);
+        assert!(matches!(handled, Handled::Nothing), "{what}: {handled:?}");
+        assert_eq!(wire.manager.pending(), 1, "{what}: the right answer may still come");
+        let mut right = right;
+        let handled = wire.manager.handle_datagram(wire.now, from, &mut right);
+        assert!(matches!(handled, Handled::Completed(_)), "{what}: {handled:?}");
+    }
 }

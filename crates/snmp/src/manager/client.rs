@@ -122,6 +122,9 @@ pub enum Problem {
     /// It came in another name, or less secured, than asked.
     #[error("an answer was dropped: its security does not match the request's")]
     WrongSecurity,
+    /// It is about another context than asked.
+    #[error("an answer was dropped: it is of another context than asked")]
+    WrongContext,
     /// Its PDU is not a response to this request.
     #[error("an answer was dropped: it holds another request's PDU")]
     WrongPdu,
@@ -512,7 +515,10 @@ impl Manager {
         if !secured_alike || !self.engine.may_answer(&config.security_name, envelope) {
             return Err(Problem::WrongSecurity);
         }
-        Ok(())
+        let is_same_context = config.version != Version::V3
+            || (envelope.context_engine_id == config.context_engine_id.unwrap_or(request.asked)
+                && envelope.context_name == config.context_name);
+        if is_same_context { Ok(()) } else { Err(Problem::WrongContext) }
     }
 
     fn handle_report(&mut self, slot: u32, envelope: &Envelope, pdu: &Pdu<'_>) {

@@ -10,9 +10,10 @@ use hamsa_snmp::ber::Writer;
 use hamsa_snmp::engine::{EngineId, Envelope, ReceiveError, Statistic};
 use hamsa_snmp::manager::{Handled, RequestKind, TargetId};
 use hamsa_snmp::message::SecurityLevel::{AuthNoPriv, AuthPriv, NoAuthNoPriv};
-use hamsa_snmp::message::Version;
+use hamsa_snmp::message::{V3Message, Version};
 use hamsa_snmp::pdu::{Pdu, PduKind};
-use hamsa_snmp::{Value, VarBindBuf};
+use hamsa_snmp::value::tag;
+use hamsa_snmp::{Value, VarBindBuf, VarBindList};
 
 /// Replaces the one place in a message where these octets stand.
 fn replaced(message: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
@@ -174,4 +175,92 @@ fn an_answer_that_differs_from_what_was_asked_is_dropped() {
         let handled = wire.manager.handle_datagram(wire.now, from, &mut right);
         assert!(matches!(handled, Handled::Completed(_)), "{what}: {handled:?}");
     }
+}
+
+/// A message of another version can neither answer a request nor end it with a Report, even under its
+/// identifier and with a community that is known.
+#[test]
+fn another_version_ends_nothing() {
+    let unknown_user = Statistic::UnknownUserNames.instance();
+    let mut report = VarBindBuf::new();
+    report.push(unknown_user.as_oid(), Value::Counter32(1));
+    for asked_in in [Version::V2c, Version::V3] {
+        for (kind, varbinds) in [(PduKind::Response, VarBindList::default()), (PduKind::Report, report.as_list())] {
+            for version in [Version::V1, Version::V2c] {
+                if version == asked_in && kind == PduKind::Response {
+                    continue;
+                }
+                let (mut wire, v3) = synchronised_wire();
+                let v2c = wire.target(0, Version::V2c, "public", NoAuthNoPriv);
+                let (_, request_id) = asked(&mut wire, if asked_in == Version::V3 { v3 } else { v2c });
+                let mut buffer = vec![0; 256];
+                let mut writer = Writer::new(&mut buffer);
+                Pdu::new(kind, request_id, varbinds).encode(&mut writer);
+                writer.octet_string(b"public");
+                writer.integer(version as i32);
+                writer.wrap(tag::SEQUENCE, 0);
+                let from = wire.agents[0].address;
+                let handled = wire.manager.handle_datagram(wire.now, from, writer.finish().unwrap());
+                assert!(matches!(handled, Handled::Nothing), "{kind:?} of {version:?} to {asked_in:?}");
+                assert!(wire.manager.poll_failure().is_none(), "{kind:?} of {version:?} to {asked_in:?}");
+                assert_eq!(wire.manager.pending(), 1);
+            }
+        }
+    }
+}
+
+/// A Report about one's own message comes from the engine that was asked. Only `usmStatsUnknownEngineIDs` tells
+/// that another engine sits there.
+#[test]
+fn a_report_of_another_engine_ends_nothing() {
+    let statistics = [
+        Statistic::UnsupportedSecurityLevels,
+        Statistic::NotInTimeWindows,
+        Statistic::UnknownUserNames,
+        Statistic::WrongDigests,
+        Statistic::DecryptionErrors,
+    ];
+    for statistic in statistics {
+        for is_stranger in [true, false] {
+            let (mut wire, target) = synchronised_wire();
+            let (envelope_asked, _) = asked(&mut wire, target);
+            let reporter = match is_stranger {
+                true => EngineId::assigned(32473, *b"anotherr"),
+                false => wire.agents[0].engine_id,
+            };
+            let mut message = report(reporter, envelope_asked.msg_id, statistic);
+            let from = wire.agents[0].address;
+            assert!(matches!(wire.manager.handle_datagram(wire.now, from, &mut message), Handled::Nothing));
+            let is_ended = wire.manager.poll_failure().is_some();
+            let is_final = statistic != Statistic::NotInTimeWindows;
+            assert_eq!(is_ended, is_final && !is_stranger, "{statistic}, a stranger: {is_stranger}");
+            assert_eq!(wire.manager.engine_of(target).is_none(), !is_final && !is_stranger);
+        }
+    }
+}
+
+/// A plain Report, as anyone can write it.
+fn report(engine_id: EngineId, msg_id: i32, statistic: Statistic) -> Vec<u8> {
+    use hamsa_snmp::message::{HeaderData, MsgFlags, ScopedPdu, UsmParameters};
+    let mut varbinds = VarBindBuf::new();
+    varbinds.push(statistic.instance().as_oid(), Value::Counter32(1));
+    let pdu = Pdu::new(PduKind::Report, 0, varbinds.as_list());
+    let flags = MsgFlags { level: NoAuthNoPriv, reportable: false };
+    let mut buffer = vec![0; 512];
+    let mut writer = Writer::new(&mut buffer);
+    ScopedPdu { context_engine_id: engine_id.as_octets(), context_name: b"", pdu }.encode(&mut writer);
+    let usm = UsmParameters {
+        engine_id: engine_id.as_octets(),
+        engine_boots: 99,
+        engine_time: 99,
+        user_name: b"ops",
+        auth: &[],
+        privacy: &[],
+    };
+    usm.encode(&mut writer);
+    HeaderData { msg_id, max_size: 65_507, flags, security_model: 3 }.encode(&mut writer);
+    writer.wrap(tag::SEQUENCE, 0);
+    let message = writer.finish().unwrap().to_vec();
+    assert!(V3Message::parse(&message).is_ok());
+    message
 }

@@ -459,17 +459,19 @@ impl Manager {
         }
         let id = if received.envelope.version == Version::V3 { received.envelope.msg_id } else { pdu.request_id };
         let Some(slot) = self.matching(id, from) else { return Handled::Nothing };
-        if pdu.kind == PduKind::Report {
-            self.stats.reports += 1;
-            self.handle_report(slot, &received.envelope, &pdu);
-            return Handled::Nothing;
-        }
-        if let Err(problem) = self.check_answer(slot, id, &received.envelope, &pdu) {
+        let checked = match pdu.kind {
+            PduKind::Report => self.handle_report(slot, &received.envelope, &pdu),
+            _ => self.check_answer(slot, id, &received.envelope, &pdu),
+        };
+        if let Err(problem) = checked {
             self.stats.rejected += 1;
             self.request(slot).last_problem = Some(problem);
             return Handled::Nothing;
         }
-        Handled::Completed(self.complete(now, slot, id, pdu))
+        match pdu.kind {
+            PduKind::Report => Handled::Nothing,
+            _ => Handled::Completed(self.complete(now, slot, id, pdu)),
+        }
     }
 
     fn complete<'m>(&mut self, now: Instant, slot: u32, id: i32, response: Pdu<'m>) -> Completion<'m> {
@@ -521,13 +523,20 @@ impl Manager {
         if is_same_context { Ok(()) } else { Err(Problem::WrongContext) }
     }
 
-    fn handle_report(&mut self, slot: u32, envelope: &Envelope, pdu: &Pdu<'_>) {
-        let Some(statistic) = pdu.varbinds.first().and_then(|varbind| Statistic::of_report(varbind.name)) else {
-            self.request(slot).last_problem = Some(Problem::UnknownReport);
-            return;
-        };
+    /// Takes what a Report says. It must be about a message of SNMPv3 and come from the engine that was asked;
+    /// only that another engine sits there is for another engine to tell.
+    fn handle_report(&mut self, slot: u32, envelope: &Envelope, pdu: &Pdu<'_>) -> Result<(), Problem> {
+        if (envelope.version, self.config_of(slot).version) != (Version::V3, Version::V3) {
+            return Err(Problem::WrongPdu);
+        }
+        let statistic = pdu.varbinds.first().and_then(|varbind| Statistic::of_report(varbind.name));
+        let statistic = statistic.ok_or(Problem::UnknownReport)?;
         let request = self.request(slot);
         let (is_discovery, asked, target) = (request.is_discovery, request.asked, request.target);
+        if !is_discovery && statistic != Statistic::UnknownEngineIds && envelope.engine_id != asked {
+            return Err(Problem::WrongSecurity);
+        }
+        self.stats.reports += 1;
         let proven = envelope.level.is_authenticated() && envelope.engine_id == asked;
         let told = match statistic {
             // Whatever it complains of, it tells who it is.
@@ -539,28 +548,31 @@ impl Manager {
             }
             // The security model has taken the authentic time; an unauthenticated one is only tried.
             Statistic::NotInTimeWindows if proven => Some(Peer::Proven(asked)),
-            Statistic::NotInTimeWindows if envelope.engine_id == asked => {
-                Some(Peer::Told { engine_id: asked, time: envelope.engine_time })
-            }
+            Statistic::NotInTimeWindows => Some(Peer::Told { engine_id: asked, time: envelope.engine_time }),
             _ => None,
         };
-        let Some(peer) = told else { return self.fail(slot, RequestError::Report(statistic)) };
+        let Some(peer) = told else {
+            self.fail(slot, RequestError::Report(statistic));
+            return Ok(());
+        };
         self.target_at(target).peer = peer;
         if is_discovery {
             self.stats.discoveries += 1;
             self.take_request(slot);
             self.release_waiting(target);
-            return;
+            return Ok(());
         }
         let request = self.request(slot);
         request.synchronisations += 1;
         if request.synchronisations > MAX_RESYNCHRONISATIONS {
-            return self.fail(slot, RequestError::NotSynchronised(statistic));
+            self.fail(slot, RequestError::NotSynchronised(statistic));
+            return Ok(());
         }
         // Not a retransmission: the agent is there and has said what was wrong.
         request.deadline = None;
         request.tries = request.tries.saturating_sub(1);
         self.to_send.push_back(slot);
+        Ok(())
     }
 
     fn transmit(&mut self, now: Instant, slot: u32, buffer: &mut [u8]) -> Result<Transmit, OutgoingError> {

@@ -121,6 +121,16 @@ impl UsmUsers {
         Some(self.lock().clocks.get(engine_id)?.now(now))
     }
 
+    /// How many other engines' times are kept.
+    pub fn clock_count(&self) -> usize {
+        self.lock().clocks.len()
+    }
+
+    /// For how many pairs of engine and user localized keys are kept.
+    pub fn key_count(&self) -> usize {
+        self.lock().keys.len()
+    }
+
     /// Forgets another engine's time, so that the next authentic message from it sets it anew: for an
     /// operator whose device came back with fewer boots than before.
     pub fn forget_engine(&self, engine_id: &EngineId) {

@@ -8,7 +8,7 @@ use common::{Wire, name};
 use forge::{Forge, Order, SYS_NAME, agent, order, receive, start};
 use hamsa_snmp::ber::Writer;
 use hamsa_snmp::engine::{EngineId, Envelope, ReceiveError, Statistic};
-use hamsa_snmp::manager::{Handled, RequestKind, TargetId};
+use hamsa_snmp::manager::{Handled, RequestError, RequestKind, TargetId};
 use hamsa_snmp::message::SecurityLevel::{AuthNoPriv, AuthPriv, NoAuthNoPriv};
 use hamsa_snmp::message::{V3Message, Version};
 use hamsa_snmp::pdu::{Pdu, PduKind};
@@ -263,4 +263,28 @@ fn report(engine_id: EngineId, msg_id: i32, statistic: Statistic) -> Vec<u8> {
     let message = writer.finish().unwrap().to_vec();
     assert!(V3Message::parse(&message).is_ok());
     message
+}
+
+/// X1: engines that only unauthenticated Reports speak of leave nothing behind.
+#[test]
+fn a_liar_fills_no_table() {
+    let (mut wire, _) = synchronised_wire();
+    let (keys, clocks) = (wire.users.key_count(), wire.users.clock_count());
+    assert_eq!((keys, clocks), (1, 1), "those of the one agent that has answered");
+    let from = "192.0.2.66:161".parse().unwrap();
+    wire.agents[0].address = from;
+    let target = wire.target(0, Version::V3, "ops", AuthPriv);
+    for token in 0..20 {
+        wire.ask(target, RequestKind::Get, &[SYS_NAME], 100 + token);
+        let mut buffer = vec![0; 2048];
+        while let Some(transmit) = wire.manager.poll_transmit(wire.now, &mut buffer) {
+            let asked = V3Message::parse(&buffer[buffer.len() - transmit.length..]).unwrap();
+            let invented = EngineId::assigned(32473, u64::from(asked.header.msg_id.unsigned_abs()).to_be_bytes());
+            let mut lie = report(invented, asked.header.msg_id, Statistic::UnknownEngineIds);
+            wire.manager.handle_datagram(wire.now, from, &mut lie);
+        }
+        let failure = wire.manager.poll_failure().expect("given up").error;
+        assert_eq!(failure, RequestError::NotSynchronised(Statistic::UnknownEngineIds));
+    }
+    assert_eq!((wire.users.key_count(), wire.users.clock_count()), (keys, clocks));
 }

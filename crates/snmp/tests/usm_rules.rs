@@ -5,6 +5,8 @@ mod common;
 mod forge;
 
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use SecurityLevel::{AuthNoPriv, AuthPriv, NoAuthNoPriv};
@@ -12,9 +14,11 @@ use common::Agent;
 use forge::{
     BOOTS, Forge, MSG_ID, Order, REQUEST_ID, agent, order, read_report, rebuilt, receive, scoped, sign, start,
 };
-use hamsa_snmp::engine::{EngineId, EngineTime, Statistic};
+use hamsa_snmp::ber::Writer;
+use hamsa_snmp::engine::{Engine, EngineId, EngineTime, Statistic, V3Processing};
 use hamsa_snmp::message::{MsgData, SecurityLevel, UsmParameters, V3Message};
 use hamsa_snmp::pdu::PduKind;
+use hamsa_snmp::usm::{AuthProtocol, AuthProtocolId, Key, Mac, PrivProtocolId, Usm, UsmUsers};
 
 const MAX: u32 = i32::MAX as u32;
 
@@ -182,8 +186,7 @@ fn every_error_gives_its_report() {
             forge::users().into_iter().for_each(|user| asker.users.insert(user).unwrap());
             let mut report = report;
             let mut none = [];
-            let received =
-                asker.manager.engine().receive(now, &mut report, &mut hamsa_snmp::ber::Writer::new(&mut none));
+            let received = asker.manager.engine().receive(now, &mut report, &mut Writer::new(&mut none));
             let received = received.expect("whoever asked can read it");
             assert_eq!(received.envelope.level, level);
         }
@@ -342,4 +345,75 @@ fn a_stranger_whose_boots_are_used_up_is_not_let_in() {
         assert_eq!(report, None);
         assert_eq!(error.expect("untimely").to_string(), Statistic::NotInTimeWindows.description());
     }
+}
+
+/// Counts what is hashed.
+struct Hashing(Arc<dyn AuthProtocol>, Arc<AtomicUsize>);
+
+impl AuthProtocol for Hashing {
+    fn id(&self) -> AuthProtocolId {
+        self.0.id()
+    }
+
+    fn digest_len(&self) -> usize {
+        self.0.digest_len()
+    }
+
+    fn mac_len(&self) -> usize {
+        self.0.mac_len()
+    }
+
+    fn digest(&self, parts: &[&[u8]]) -> Key {
+        self.1.fetch_add(parts.iter().map(|part| part.len()).sum(), Ordering::Relaxed);
+        self.0.digest(parts)
+    }
+
+    fn mac(&self, key: &[u8], parts: &[&[u8]]) -> Mac {
+        self.0.mac(key, parts)
+    }
+}
+
+/// Some keys take a megabyte of hashing to make: nobody but who has signed a message may cause that.
+#[test]
+fn a_forged_message_costs_no_password_hashing() {
+    let now = start();
+    let secrets = (Some((AuthProtocolId::Md5, "authentic-1")), Some((PrivProtocolId::TripleDes, "secret-99")));
+    let elsewhere = EngineId::assigned(32473, *b"anotherr");
+    let known = || {
+        let users = UsmUsers::new(EngineId::assigned(32473, *b"receiver"), at(1, 0), now);
+        users.insert(common::user("ops", secrets.0, secrets.1)).unwrap();
+        Arc::new(users)
+    };
+    let usm = |users| Usm::new(users, Arc::default(), Arc::new(common::CountingSalts::default()));
+    let (users, hashed) = (known(), Arc::new(AtomicUsize::new(0)));
+    let mut receiving = usm(users.clone());
+    receiving.install_auth(Arc::new(Hashing(AuthProtocolId::Md5.built_in(), hashed.clone())));
+    let mut engine = Engine::new(users.local_engine(), Arc::default());
+    engine.install_message_processing(Arc::new(V3Processing));
+    engine.install_security(Arc::new(receiving));
+
+    let forge = Forge::with(usm(known()));
+    let order = Order {
+        security_name: "ops",
+        level: AuthPriv,
+        is_reportable: false,
+        engine_id: elsewhere,
+        time: at(1, 1),
+        max_size: 65_507,
+        security_model: 3,
+        scoped: scoped(elsewhere, PduKind::TrapV2),
+    };
+    let good = forge.message(&order);
+    for place in [fields(&good).0.start, good.len() - 1] {
+        let mut forged = good.clone();
+        forged[place] ^= 1;
+        assert!(engine.receive(now, &mut forged, &mut Writer::new(&mut [])).is_err());
+    }
+    assert!(hashed.swap(0, Ordering::Relaxed) < 1000);
+    assert_eq!(users.key_count(), 0);
+    assert!(engine.receive(now, &mut good.clone(), &mut Writer::new(&mut [])).is_ok());
+    assert!(hashed.swap(0, Ordering::Relaxed) > 1_000_000);
+    assert_eq!(users.key_count(), 1);
+    assert!(engine.receive(now, &mut good.clone(), &mut Writer::new(&mut [])).is_ok());
+    assert_eq!(hashed.load(Ordering::Relaxed), 0, "kept");
 }

@@ -123,8 +123,6 @@ pub enum OutgoingError {
     UnknownAuthProtocol(String),
     #[error("privacy protocol {0} is not installed")]
     UnknownPrivProtocol(String),
-    #[error("too many engines: localised keys are kept for {limit}")]
-    TooManyEngines { limit: usize },
 }
 
 /// Why a message was turned away.

@@ -77,6 +77,7 @@ pub struct UsmUsers {
 }
 
 pub(super) struct Inner {
+    local: EngineId,
     pub(super) clock: LocalClock,
     users: Vec<Option<Arc<UsmUser>>>,
     by_security_name: HashMap<Name, usize>,
@@ -96,6 +97,7 @@ impl UsmUsers {
     /// any earlier start of the same engine ID (RFC 3414 §2.2.1).
     pub fn new(local: EngineId, at_start: EngineTime, started: Instant) -> Self {
         let inner = Inner {
+            local,
             clock: LocalClock::new(at_start, started),
             users: Vec::new(),
             by_security_name: HashMap::new(),
@@ -193,22 +195,20 @@ impl Inner {
         self.keys.get(&(engine_id, user)).cloned()
     }
 
-    /// Keeps keys; `false` if there is no room.
+    /// Keeps keys for the local engine or one that has authenticated itself, if there is room.
     pub(super) fn keep_keys(
         &mut self,
         engine_id: EngineId,
         index: usize,
         user: &Arc<UsmUser>,
-        keys: LocalizedKeys,
-    ) -> bool {
-        if self.keys.len() >= MAX_KNOWN_ENGINES {
-            return false;
-        }
+        keys: &Arc<LocalizedKeys>,
+    ) {
+        let is_proven = engine_id == self.local || self.clocks.contains_key(&engine_id);
         // A user that was replaced while its keys were made must not leave the old ones behind.
-        if self.users[index].as_ref().is_some_and(|present| Arc::ptr_eq(present, user)) {
-            self.keys.insert((engine_id, index), Arc::new(keys));
+        let is_present = self.users[index].as_ref().is_some_and(|present| Arc::ptr_eq(present, user));
+        if is_proven && is_present && self.keys.len() < MAX_KNOWN_ENGINES {
+            self.keys.insert((engine_id, index), keys.clone());
         }
-        true
     }
 
     fn remove(&mut self, security_name: &Name) {

@@ -69,6 +69,10 @@ impl Forge {
         Forge(Usm::new(Arc::new(known), Arc::new(EngineStats::default()), Arc::new(CountingSalts(AtomicU64::new(77)))))
     }
 
+    pub fn with(usm: Usm) -> Self {
+        Forge(usm)
+    }
+
     pub fn message(&self, order: &Order) -> Vec<u8> {
         let flags = MsgFlags { level: order.level, reportable: order.is_reportable };
         let Order { max_size, security_model, level, engine_id, time, .. } = *order;

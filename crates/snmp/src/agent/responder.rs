@@ -140,11 +140,16 @@ impl CommandResponder {
         let mut cursors: Vec<Oid> = Vec::with_capacity(pdu.varbinds.len() - fixed);
         let room = asked.limit.saturating_sub(asked.overhead());
         for (i, varbind) in pdu.varbinds.iter().enumerate() {
-            if i < fixed {
-                let failed = |status| Failed { status, index: i + 1 };
-                self.successor(asked, varbind.name, varbinds).map_err(failed)?;
-            } else {
+            if i >= fixed {
                 cursors.push(varbind.name.to_owned());
+                continue;
+            }
+            let (octets, count) = (varbinds.octets(), varbinds.len());
+            let failed = |status| Failed { status, index: i + 1 };
+            self.successor(asked, varbind.name, varbinds).map_err(failed)?;
+            if varbinds.octets() > room {
+                varbinds.truncate(octets, count);
+                return Ok(());
             }
         }
         for _ in 0..bulk.max_repetitions.min(MAX_BULK_REPETITIONS) {

@@ -69,7 +69,8 @@ pub const MIN_PASSWORD_OCTETS: usize = 8;
 /// Repetitions of one GETBULK that are served; a datagram is full long before.
 pub const MAX_BULK_REPETITIONS: u32 = 10_000;
 
-/// Variables outside the principal's view that one GETNEXT steps over before it gives up with `genErr`.
+/// Variables that one GETNEXT steps over, because they are outside the principal's view or v1 can't say their
+/// values, before it gives up with `genErr`.
 pub const MAX_HIDDEN_SUCCESSORS: usize = 100_000;
 
 /// What a response needs besides its variable bindings, names and engine IDs: tags, lengths and numbers of

@@ -241,6 +241,65 @@ fn getbulk_answers_what_the_rfc_says_as_far_as_it_fits() {
     assert!(cut > 50 && whole > 500 && failed > 20, "{cut} {whole} {failed}");
 }
 
+#[test]
+fn get_and_getnext_answer_what_the_rfc_says() {
+    let mut met = BTreeMap::new();
+    for seed in 0..3000 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let case = Case::random(&mut rng);
+        let asked: Vec<Oid> = (0..rng.random_range(0..5)).map(|_| random_oid(&mut rng)).collect();
+        let version = *[Version::V1, Version::V2c].choose(&mut rng).unwrap();
+        let kind = *[PduKind::GetRequest, PduKind::GetNextRequest].choose(&mut rng).unwrap();
+        let find = |name: &Oid| match kind {
+            PduKind::GetRequest => case.get(name).map(|value| (name.clone(), value)),
+            _ => case.successor(version, name),
+        };
+        let mut expected = Ok(Bindings::new());
+        for (i, name) in asked.iter().enumerate() {
+            match (find(name), &mut expected) {
+                (Ok(found), Ok(all)) => all.push(found),
+                (Err(status), Ok(_)) => expected = Err((status, i + 1)),
+                (_, Err(_)) => {}
+            }
+        }
+        if version == Version::V1 {
+            expected = in_v1(expected);
+        }
+        let names = VarBindBuf::of_names(asked.iter().map(Oid::as_oid));
+        let answer = case.ask(version, Pdu::new(kind, -7, names.as_list()), 65_507).expect("an answer");
+        let (status, index, bindings) = match expected {
+            Ok(bindings) => (ErrorStatus::NO_ERROR, 0, bindings),
+            Err((status, index)) => {
+                let unchanged = asked.into_iter().map(|name| (name, OwnedValue::Null)).collect();
+                (status, index, unchanged)
+            }
+        };
+        let context = format!("seed {seed}: {kind:?} of {version:?}");
+        assert_eq!((answer.status, answer.index as usize), (status, index), "{context}");
+        assert_eq!(answer.bindings, bindings, "{context}");
+        *met.entry((version, kind as u8, status.0)).or_insert(0) += 1;
+    }
+    for kind in [PduKind::GetRequest, PduKind::GetNextRequest] {
+        for (version, status) in
+            [(Version::V1, 0), (Version::V1, 2), (Version::V1, 5), (Version::V2c, 0), (Version::V2c, 5)]
+        {
+            assert!(met.contains_key(&(version, kind as u8, status)), "{met:?}");
+        }
+    }
+}
+
+/// RFC 3584 §4.2.2: v1 has neither exceptions nor `Counter64`, and other error codes (§4.4).
+fn in_v1(found: Result<Bindings, (ErrorStatus, usize)>) -> Result<Bindings, (ErrorStatus, usize)> {
+    let bindings = found.map_err(|(status, index)| (v1_status(status), index))?;
+    let misfit = bindings.iter().position(|(_, value)| {
+        matches!(
+            value,
+            OwnedValue::NoSuchObject | OwnedValue::NoSuchInstance | OwnedValue::EndOfMibView | OwnedValue::Counter64(_)
+        )
+    });
+    misfit.map_or(Ok(bindings), |index| Err((ErrorStatus::NO_SUCH_NAME, index + 1)))
+}
+
 /// The table of RFC 3584 §4.4.
 fn v1_status(status: ErrorStatus) -> ErrorStatus {
     let bad_value = [7, 8, 9, 10, 12];

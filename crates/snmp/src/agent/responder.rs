@@ -174,7 +174,8 @@ impl CommandResponder {
         Ok(())
     }
 
-    /// Appends the next variable that the principal may see; whether that is the end of its view.
+    /// Appends the next variable that the principal may see and whose value its version can say (v1 has no
+    /// `Counter64`, RFC 3584 §4.2.2.1); whether that is the end of its view.
     fn successor(&self, asked: &Asked<'_>, after: OidRef<'_>, to: &mut VarBindBuf) -> Result<bool, ErrorStatus> {
         let (octets, count) = (to.octets(), to.len());
         let mut hidden: Oid;
@@ -187,9 +188,10 @@ impl CommandResponder {
                 to.push(after, Value::EndOfMibView);
                 return Ok(true);
             }
+            let is_sayable = asked.envelope.version != Version::V1 || !matches!(found.value, Value::Counter64(_));
             match self.allowed(asked, ViewType::Read, found.name) {
-                Ok(()) => return Ok(false),
-                Err(AccessDenied::NotInView) => hidden = found.name.to_owned(),
+                Ok(()) if is_sayable => return Ok(false),
+                Ok(()) | Err(AccessDenied::NotInView) => hidden = found.name.to_owned(),
                 Err(_) => return Err(ErrorStatus::AUTHORIZATION_ERROR),
             }
             to.truncate(octets, count);

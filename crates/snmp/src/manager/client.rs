@@ -5,9 +5,14 @@
 //! - `invariant_ids`: every identifier in use belongs to exactly one request that was sent under it.
 //! - `invariant_bounds`: no target has more requests out than it allows, nor more waiting than
 //!   [`MAX_QUEUE_PER_TARGET`].
+//! - `invariant_progress`: every request will be heard of again: it is about to be sent, has a timer, or waits
+//!   for one that has.
+//! - `invariant_discovery`: a target is being discovered exactly while a request does it.
 //! - Only an answer that comes from the target's address, under an identifier in use, from the engine and
 //!   in the name that was asked, ends a request. What an unauthenticated Report tells about an engine is
 //!   tried for that target and kept only once the engine has authenticated itself (X1).
+
+mod invariants;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -23,7 +28,7 @@ use crate::ber::{Reader, Writer};
 use crate::engine::{
     Engine, EngineId, EngineTime, Envelope, Name, OutgoingError, ReceiveError, Received, Sending, Statistic,
 };
-use crate::limits::{MAX_QUEUE_PER_TARGET, MAX_REQUESTS, MAX_RESYNCHRONISATIONS};
+use crate::limits::{MAX_QUEUE_PER_TARGET, MAX_REQUESTS, MAX_RESYNCHRONISATIONS, MAX_RETRIES, TIMERS_PER_REQUEST};
 use crate::manager::timing::{RttEstimator, Timing};
 use crate::message::{CommunityParts, SecurityLevel, V3Message, Version};
 use crate::pdu::{AnyPdu, Bulk, Pdu, PduKind};
@@ -382,8 +387,7 @@ impl Manager {
 
     /// Takes a request back, if it has not ended yet: neither an answer nor a failure will be told.
     pub fn cancel(&mut self, id: RequestId) {
-        let request = self.requests.get(id.slot as usize).and_then(Option::as_ref);
-        if request.is_some_and(|request| request.serial == id.serial) {
+        if self.is_pending(id) {
             let target = self.take_request(id.slot).target;
             self.release_waiting(target);
         }
@@ -429,7 +433,7 @@ impl Manager {
             let timing = self.config_of(slot).timing;
             let request = self.request(slot);
             debug_assert_eq!(request.deadline, Some(at));
-            if request.tries <= timing.retries {
+            if request.tries <= timing.retries.min(MAX_RETRIES) {
                 request.deadline = None;
                 self.stats.retransmitted += 1;
                 self.to_send.push_back(slot);
@@ -605,10 +609,11 @@ impl Manager {
         request.tries += 1;
         request.deadline = Some(deadline);
         request.attempts.push(Attempt { id, sent: now });
-        self.timers.push(Reverse((deadline, slot)));
+        let address = config.address;
         self.ids.insert(id, slot);
         self.stats.sent += 1;
-        Ok(Transmit { address: config.address, length })
+        self.set_timer(deadline, slot);
+        Ok(Transmit { address, length })
     }
 
     /// Lets waiting requests of a target go out, as far as it takes more; starts discovery where that must
@@ -716,6 +721,26 @@ impl Manager {
             false => target.waiting.retain(|&waiting| waiting != slot),
         }
         request
+    }
+
+    /// Sets a timer. Those of requests that have ended, or were sent again, are left to expire unless they
+    /// become too many: then they are cleared away at once.
+    fn set_timer(&mut self, at: Instant, slot: u32) {
+        if self.timers.len() >= TIMERS_PER_REQUEST * self.requests.len() {
+            let mut timers = std::mem::take(&mut self.timers).into_vec();
+            timers.retain(|&Reverse((at, slot))| self.is_waiting_until(slot, at));
+            // Several requests may have had this slot at one instant.
+            timers.sort_unstable();
+            timers.dedup();
+            self.timers = timers.into();
+        }
+        self.timers.push(Reverse((at, slot)));
+    }
+
+    /// Whether a request has not ended yet.
+    pub(super) fn is_pending(&self, id: RequestId) -> bool {
+        let request = self.requests.get(id.slot as usize).and_then(Option::as_ref);
+        request.is_some_and(|request| request.serial == id.serial)
     }
 
     fn is_waiting_until(&self, slot: u32, at: Instant) -> bool {

@@ -8,6 +8,8 @@
 //! - `invariant_one_run`: a job has at most one run.
 //! - `invariant_progress`: every step of a run that has not ended has a request under way.
 
+mod invariants;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
@@ -19,7 +21,7 @@ use rand::{RngExt, SeedableRng};
 use smallvec::SmallVec;
 
 use crate::engine::{Engine, Received};
-use crate::limits::{MAX_SPARE_BUFFERS, MIN_POLL_INTERVAL};
+use crate::limits::{MAX_POLL_INTERVAL, MAX_SPARE_BUFFERS, MIN_POLL_INTERVAL};
 use crate::manager::client::{
     Completion, Failure, Handled, Manager, RequestError, RequestId, SubmitError, TargetConfig, TargetId, Transmit,
 };
@@ -49,7 +51,7 @@ pub struct PollPlan {
 pub struct Job {
     /// What to read.
     pub plan: Arc<PollPlan>,
-    /// How often; at least [`MIN_POLL_INTERVAL`].
+    /// How often; from [`MIN_POLL_INTERVAL`] to [`MAX_POLL_INTERVAL`].
     pub interval: Duration,
 }
 
@@ -264,7 +266,7 @@ impl Poller {
     pub fn add_device(&mut self, now: Instant, target: TargetConfig, owner: u64, jobs: Vec<Job>) -> DeviceId {
         let phase = |rng: &mut StdRng, interval: Duration| interval.mul_f64(rng.random::<f64>());
         let jobs = jobs.into_iter().map(|mut job| {
-            job.interval = job.interval.max(MIN_POLL_INTERVAL);
+            job.interval = job.interval.clamp(MIN_POLL_INTERVAL, MAX_POLL_INTERVAL);
             let due = now + phase(&mut self.rng, job.interval);
             JobState { learned: vec![None; job.plan.tables.len()].into(), job, due, run: None }
         });

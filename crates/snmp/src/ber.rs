@@ -229,8 +229,8 @@ pub struct TooBig {
     pub limit: usize,
 }
 
-/// Writes a message from its end to its start. Running out of room is remembered and reported once, by
-/// [`Writer::finish`]; what was written until then is void.
+/// Writes a message from its end to its start. Running out of room is remembered and reported by
+/// [`Writer::check`] and [`Writer::finish`]; what was written until then is void.
 #[derive(Debug)]
 pub struct Writer<'b> {
     buffer: &'b mut [u8],
@@ -322,9 +322,15 @@ impl<'b> Writer<'b> {
         &mut self.buffer[self.at..]
     }
 
+    /// Fails if there was not room for all that was put in.
+    pub fn check(&self) -> Result<(), TooBig> {
+        if self.full { Err(TooBig { limit: self.buffer.len() }) } else { Ok(()) }
+    }
+
     /// Ends the message; it lies at the end of the buffer.
     pub fn finish(self) -> Result<&'b mut [u8], TooBig> {
-        if self.full { Err(TooBig { limit: self.buffer.len() }) } else { Ok(&mut self.buffer[self.at..]) }
+        self.check()?;
+        Ok(&mut self.buffer[self.at..])
     }
 }
 

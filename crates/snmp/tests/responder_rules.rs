@@ -2,6 +2,7 @@
 //! way: each operation of v2c, GETBULK above all (§4.2.3), and what v1 makes of it (RFC 3584 §4.2.2).
 
 mod common;
+mod forge;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -360,4 +361,31 @@ fn what_does_not_fit_is_too_big_and_what_can_not_even_say_so_is_counted() {
     // v1 repeats the request (RFC 1157 §4.1.2), which does not fit either.
     assert!(case.ask(Version::V1, pdu, 100).is_none());
     assert_eq!(stats.get(Statistic::SilentDrops), 2);
+}
+
+/// With encryption too, a block cipher's included: there is an answer or it is counted as dropped.
+#[test]
+fn what_does_not_fit_is_too_big_for_every_user() {
+    let now = forge::start();
+    let (forge, agent) = (forge::Forge::new(), forge::agent(now));
+    agent.set(forge::SYS_NAME, Value::OctetString(&[b'x'; 150]));
+    for (security_name, level) in [
+        ("guest", SecurityLevel::NoAuthNoPriv),
+        ("clerk", SecurityLevel::AuthNoPriv),
+        ("ops", SecurityLevel::AuthPriv),
+        ("old", SecurityLevel::AuthPriv),
+    ] {
+        let request = forge.message(&forge::order(&agent, now, security_name, level));
+        let (mut whole, mut too_big) = (0, 0);
+        for room in 0..400 {
+            let dropped = || agent.responder.engine().stats().get(Statistic::SilentDrops);
+            let before = dropped();
+            match agent.responder.handle(now, &mut request.clone(), &mut vec![0; room]) {
+                Some(octets) if octets > 150 => whole += 1,
+                Some(_) => too_big += 1,
+                None => assert_eq!(dropped(), before + 1, "{security_name}, {room} octets"),
+            }
+        }
+        assert!(whole > 50 && too_big > 50, "{security_name}: {whole} {too_big}");
+    }
 }

@@ -150,6 +150,8 @@ impl Usm {
             let plain = writer.written();
             let padding = privacy.padded_len(plain) - plain;
             writer.pad_end(padding);
+            // Half a scoped PDU can't be encrypted, and no salt is worth it.
+            writer.check()?;
             let input = EncryptInput {
                 engine_boots: boots,
                 engine_time: time,

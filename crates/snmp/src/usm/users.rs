@@ -139,7 +139,7 @@ impl UsmUsers {
         self.lock().clocks.remove(engine_id);
     }
 
-    /// Adds a user, or replaces the one of the same security name.
+    /// Adds a user, or replaces the one of the same security name. Nothing changes where there is an error.
     pub fn insert(&self, user: UsmUser) -> Result<(), AddUserError> {
         if user.privacy.is_some() && user.auth.is_none() {
             return Err(AddUserError::PrivacyWithoutAuthentication(user.security_name));
@@ -149,11 +149,13 @@ impl UsmUsers {
             return Err(AddUserError::LocalizedWithoutEngine(user.security_name));
         }
         let mut inner = self.lock();
-        inner.remove(&user.security_name);
-        let namesakes = inner.by_user_name.get(&user.user_name).map_or(0, SmallVec::len);
+        let replaced =
+            inner.by_security_name(&user.security_name).is_some_and(|(_, old)| old.user_name == user.user_name);
+        let namesakes = inner.by_user_name.get(&user.user_name).map_or(0, SmallVec::len) - usize::from(replaced);
         if namesakes >= MAX_USERS_OF_ONE_NAME {
             return Err(AddUserError::TooManyOfOneName(user.user_name));
         }
+        inner.remove(&user.security_name);
         let index = inner.users.iter().position(Option::is_none).unwrap_or(inner.users.len());
         inner.by_security_name.insert(user.security_name.clone(), index);
         inner.by_user_name.entry(user.user_name.clone()).or_default().push(index);
@@ -217,6 +219,48 @@ impl Inner {
         self.keys.retain(|&(_, user), _| user != index);
         if let Some(indexes) = self.by_user_name.get_mut(&user.user_name) {
             indexes.retain(|i| *i != index);
+            if indexes.is_empty() {
+                self.by_user_name.remove(&user.user_name);
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(security_name: String, user_name: &str) -> UsmUser {
+        let (security_name, user_name) = (Name::new(security_name).unwrap(), Name::new(user_name).unwrap());
+        UsmUser { security_name, user_name, engine_id: None, auth: None, privacy: None }
+    }
+
+    #[test]
+    fn a_user_that_can_not_be_replaced_stays() {
+        let users = UsmUsers::new(EngineId::EMPTY, EngineTime { boots: 1, time: 0 }, Instant::now());
+        for i in 0..MAX_USERS_OF_ONE_NAME {
+            users.insert(user(format!("crowd {i}"), "crowd")).unwrap();
+        }
+        users.insert(user("alone".into(), "alone")).unwrap();
+        let refused = AddUserError::TooManyOfOneName(Name::new("crowd").unwrap());
+        assert_eq!(users.insert(user("alone".into(), "crowd")), Err(refused));
+        assert_eq!(users.lock().by_user_name(b"alone", EngineId::EMPTY).len(), 1);
+        // One of the crowd can be replaced by another, and by somebody else.
+        users.insert(user("crowd 7".into(), "crowd")).unwrap();
+        users.insert(user("crowd 7".into(), "gone")).unwrap();
+        users.insert(user("alone".into(), "crowd")).unwrap();
+        assert_eq!(users.lock().by_user_name(b"crowd", EngineId::EMPTY).len(), MAX_USERS_OF_ONE_NAME);
+        assert!(users.lock().by_user_name(b"alone", EngineId::EMPTY).is_empty());
+    }
+
+    #[test]
+    fn users_that_come_and_go_leave_nothing_behind() {
+        let users = UsmUsers::new(EngineId::EMPTY, EngineTime { boots: 1, time: 0 }, Instant::now());
+        for i in 0..100 {
+            users.insert(user("one".into(), &format!("name {i}"))).unwrap();
+        }
+        users.remove(&Name::new("one").unwrap());
+        let inner = users.lock();
+        assert_eq!((inner.by_user_name.len(), inner.by_security_name.len(), inner.users.len()), (0, 0, 1));
     }
 }

@@ -410,9 +410,14 @@ impl Manager {
         None
     }
 
-    /// The next failed request.
+    /// The next failed request. Ask after each other call: requests fail also because they can't be sent.
     pub fn poll_failure(&mut self) -> Option<Failure> {
         self.failures.pop_front()
+    }
+
+    /// Whether [`Manager::poll_failure`] has something to tell.
+    pub(super) fn has_failures(&self) -> bool {
+        !self.failures.is_empty()
     }
 
     /// When [`Manager::handle_timeout`] wants to be called.

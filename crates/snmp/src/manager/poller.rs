@@ -220,6 +220,8 @@ pub struct Poller {
     next_serial: u32,
     schedule: BinaryHeap<Reverse<(Instant, u32, u32, usize)>>,
     spare: Vec<VarBindBuf>,
+    /// When requests failed that could not even be sent: their runs want to hear of it.
+    unsent_since: Option<Instant>,
     stats: PollerStats,
 }
 
@@ -238,6 +240,7 @@ impl Poller {
             next_serial: 0,
             schedule: BinaryHeap::new(),
             spare: Vec::new(),
+            unsent_since: None,
             stats: PollerStats::default(),
         }
     }
@@ -310,7 +313,7 @@ impl Poller {
     /// When [`Poller::handle_timeout`] wants to be called.
     pub fn poll_timeout(&mut self) -> Option<Instant> {
         let due = self.schedule.peek().map(|Reverse((due, ..))| *due);
-        [due, self.manager.poll_timeout()].into_iter().flatten().min()
+        [self.unsent_since, due, self.manager.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Starts what is due, retransmits and gives up what has waited long enough.
@@ -345,7 +348,11 @@ impl Poller {
 
     /// The next datagram to send; it is put at the end of `buffer`. Call until `None` after each other call.
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
-        self.manager.poll_transmit(now, buffer)
+        let transmit = self.manager.poll_transmit(now, buffer);
+        if self.manager.has_failures() {
+            self.unsent_since.get_or_insert(now);
+        }
+        transmit
     }
 
     fn insert(&mut self, target: TargetConfig, owner: u64, jobs: SmallVec<[JobState; 1]>, once: bool) -> DeviceId {
@@ -458,6 +465,7 @@ impl Poller {
     }
 
     fn handle_failures(&mut self, now: Instant, sink: &mut dyn PollSink) {
+        self.unsent_since = None;
         while let Some(Failure { token, error, attempts, varbinds, .. }) = self.manager.poll_failure() {
             self.recycle(varbinds);
             let Some((Token { slot, step, .. }, run)) = self.run_of(token) else { continue };

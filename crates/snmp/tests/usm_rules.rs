@@ -417,3 +417,24 @@ fn a_forged_message_costs_no_password_hashing() {
     assert!(engine.receive(now, &mut good.clone(), &mut Writer::new(&mut [])).is_ok());
     assert_eq!(hashed.load(Ordering::Relaxed), 0, "kept");
 }
+
+/// X1: a forged message leaves no key behind, not even for an engine that others have proved to exist.
+#[test]
+fn a_forged_message_leaves_no_key_behind() {
+    let now = start();
+    let (forge, agent) = (Forge::new(), agent(now));
+    let elsewhere = EngineId::assigned(32473, *b"anotherr");
+    let trap = |security_name, level| {
+        let good = order(&agent, now, security_name, level);
+        let scoped = scoped(elsewhere, PduKind::TrapV2);
+        forge.message(&Order { engine_id: elsewhere, time: at(1, 1), is_reportable: false, scoped, ..good })
+    };
+    assert_eq!(receive(&agent, now, &trap("clerk", AuthNoPriv)).0, None);
+    assert_eq!(agent.users.key_count(), 1);
+    let mut forged = trap("ops", AuthPriv);
+    *forged.last_mut().unwrap() ^= 1;
+    assert!(receive(&agent, now, &forged).0.is_some());
+    assert_eq!(agent.users.key_count(), 1);
+    assert_eq!(receive(&agent, now, &trap("ops", AuthPriv)).0, None);
+    assert_eq!(agent.users.key_count(), 2);
+}

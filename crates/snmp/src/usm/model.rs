@@ -74,18 +74,17 @@ impl Usm {
         found.map(|protocol| &**protocol).ok_or_else(|| OutgoingError::UnknownPrivProtocol(id.to_string()))
     }
 
-    /// A user's keys for an engine, as far as this level needs them. Those for an engine that has never proved
-    /// to be one are made anew each time: what is kept could be filled up by anyone else.
+    /// A user's keys for an engine, as far as this level needs them, and whether they were made just now.
     fn keys(
         &self,
         engine_id: EngineId,
         user: &Numbered,
         level: SecurityLevel,
-    ) -> Result<Arc<LocalizedKeys>, OutgoingError> {
+    ) -> Result<(Arc<LocalizedKeys>, bool), OutgoingError> {
         let cached = self.users.lock().keys(engine_id, user.0);
         let privacy = user.1.privacy.as_ref().filter(|_| level.is_private());
         if let Some(keys) = cached.as_ref().filter(|keys| privacy.is_none() || keys.privacy.is_some()) {
-            return Ok(keys.clone());
+            return Ok((keys.clone(), false));
         }
         // Outside the lock: Reeder's key extension hashes a megabyte.
         let mut keys = LocalizedKeys::default();
@@ -102,9 +101,7 @@ impl Usm {
                 keys.privacy = Some(key.map_err(|error| OutgoingError::Privacy(error.to_string()))?);
             }
         }
-        let keys = Arc::new(keys);
-        self.users.lock().keep_keys(engine_id, user.0, &user.1, &keys);
-        Ok(keys)
+        Ok((Arc::new(keys), true))
     }
 
     /// Completes a message. `outgoing.engine_id` is authoritative, its clock says `time`.
@@ -136,7 +133,10 @@ impl Usm {
         let missing = |missing| OutgoingError::UnsupportedLevel { name: outgoing.user_name.clone(), level, missing };
         let signer = signer.ok_or_else(|| missing("authentication protocol"))?;
         let user = &signer.1;
-        let keys = self.keys(outgoing.engine_id, signer, level)?;
+        let (keys, is_new) = self.keys(outgoing.engine_id, signer, level)?;
+        if is_new {
+            self.users.lock().keep_keys(outgoing.engine_id, signer, &keys);
+        }
         let (Some((auth_id, _)), Some(auth_key)) = (&user.auth, &keys.auth) else {
             return Err(missing("authentication protocol"));
         };
@@ -191,14 +191,14 @@ impl Usm {
         users: &'u [Numbered],
         engine_id: EngineId,
         signed: &Signed<'_>,
-    ) -> Option<(&'u Numbered, Arc<LocalizedKeys>)> {
+    ) -> Option<(&'u Numbered, Arc<LocalizedKeys>, bool)> {
         users.iter().find_map(|user| {
             // Making a key to decrypt with may cost a megabyte of hashing: not for who has not signed.
-            let keys = self.keys(engine_id, user, SecurityLevel::AuthNoPriv).ok()?;
+            let (keys, is_new) = self.keys(engine_id, user, SecurityLevel::AuthNoPriv).ok()?;
             let auth = self.auth(user.1.auth.as_ref()?.0).ok()?;
             let zeros = ZERO_MAC.get(..auth.mac_len())?;
             let parts = [signed.before, zeros, signed.after];
-            auth.verify(keys.auth.as_ref()?.as_octets(), &parts, signed.mac).then_some((user, keys))
+            auth.verify(keys.auth.as_ref()?.as_octets(), &parts, signed.mac).then_some((user, keys, is_new))
         })
     }
 
@@ -265,7 +265,7 @@ impl Usm {
             mac: &message[digest.clone()],
             after: &message[digest.end..outer.end],
         };
-        let Some((numbered, keys)) = self.authenticate(&able, engine_id, &signed) else {
+        let Some((numbered, mut keys, mut is_new)) = self.authenticate(&able, engine_id, &signed) else {
             return Err(report(Statistic::WrongDigests));
         };
         let user = &numbered.1;
@@ -274,13 +274,15 @@ impl Usm {
             return Err(self.reported(Statistic::NotInTimeWindows, SecurityLevel::AuthNoPriv, &sender));
         }
         let decryption_error = || self.reported(Statistic::DecryptionErrors, SecurityLevel::NoAuthNoPriv, &sender);
+        if level.is_private() && keys.privacy.is_none() {
+            (keys, is_new) = self.keys(engine_id, numbered, level).map_err(|_| decryption_error())?;
+        }
+        if is_new {
+            self.users.lock().keep_keys(engine_id, numbered, &keys);
+        }
         let data = match outer.data.clone() {
             MsgData::Plain(data) if !level.is_private() => data,
             MsgData::Encrypted(data) if level.is_private() => {
-                let keys = match keys.privacy {
-                    Some(_) => keys,
-                    None => self.keys(engine_id, numbered, level).map_err(|_| decryption_error())?,
-                };
                 let (Some((priv_id, _)), Some(key)) = (&user.privacy, &keys.privacy) else {
                     return Err(decryption_error());
                 };

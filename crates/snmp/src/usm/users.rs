@@ -197,14 +197,10 @@ impl Inner {
         self.keys.get(&(engine_id, user)).cloned()
     }
 
-    /// Keeps keys for the local engine or one that has authenticated itself, if there is room.
-    pub(super) fn keep_keys(
-        &mut self,
-        engine_id: EngineId,
-        index: usize,
-        user: &Arc<UsmUser>,
-        keys: &Arc<LocalizedKeys>,
-    ) {
+    /// Keeps keys for the local engine or one that has authenticated itself, if there is room. Those for other
+    /// engines are made anew each time: anyone could fill the table with engines that do not exist.
+    pub(super) fn keep_keys(&mut self, engine_id: EngineId, user: &(usize, Arc<UsmUser>), keys: &Arc<LocalizedKeys>) {
+        let &(index, ref user) = user;
         let is_proven = engine_id == self.local || self.clocks.contains_key(&engine_id);
         // A user that was replaced while its keys were made must not leave the old ones behind.
         let is_present = self.users[index].as_ref().is_some_and(|present| Arc::ptr_eq(present, user));

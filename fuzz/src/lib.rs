@@ -11,11 +11,17 @@ mod canonical;
 pub mod codec;
 pub mod engine;
 pub mod entity;
+pub mod manager;
 mod mutate;
 pub mod names;
+pub mod poller;
+pub mod reading;
+pub mod responder;
 mod run;
+pub mod script;
 pub mod seeds;
 mod tlv;
+pub mod world;
 
 pub use mutate::{Format, MAX_INPUT_OCTETS, mutate};
 pub use run::{Target, bounded, corpus_of};
@@ -39,6 +45,12 @@ macro_rules! for_each_target {
             receive_signed: engine::receive_signed, SIGNED, seeds::signed, 10;
             receive_tampered: engine::receive_tampered, OCTETS, seeds::tampering, 10;
             notification: engine::notification, AFTER_ONE, seeds::notifications, 4;
+            responder: responder::responder, AFTER_ONE, seeds::questions, 4;
+            responder_signed: responder::responder_signed, AFTER_TWO, seeds::signed_questions, 6;
+            manager: manager::manager, STEPS, seeds::manager_scripts, 10;
+            walk: reading::walk, STEPS, seeds::reading_scripts, 2;
+            get_many: reading::get_many, STEPS, seeds::reading_scripts, 2;
+            poller: poller::poller, STEPS, seeds::poller_scripts, 20;
             names_text: names::names_text, TEXT, seeds::names, 1;
         }
     };
@@ -46,7 +58,9 @@ macro_rules! for_each_target {
 
 const BER: Format = Format::Ber { skip: 0 };
 const AFTER_ONE: Format = Format::Ber { skip: 1 };
+const AFTER_TWO: Format = Format::Ber { skip: 2 };
 const SIGNED: Format = Format::Ber { skip: engine::SIGNED_HEADER_OCTETS };
+const STEPS: Format = Format::Steps { size: script::STEP_OCTETS };
 const OCTETS: Format = Format::Octets;
 const TEXT: Format = Format::Text;
 

@@ -20,6 +20,11 @@ pub enum Format {
     },
     /// Lines of text.
     Text,
+    /// A script of steps, each of so many octets.
+    Steps {
+        /// Octets of one step.
+        size: usize,
+    },
 }
 
 /// The longest input, in octets.
@@ -94,6 +99,7 @@ pub fn mutate(rng: &mut StdRng, format: Format, base: &[u8], other: &[u8]) -> Ve
         match format {
             Format::Ber { skip } if rng.random_ratio(3, 4) => change_tree(rng, skip, &mut input, other),
             Format::Text if rng.random_ratio(3, 4) => change_text(rng, &mut input, other),
+            Format::Steps { size } if rng.random_ratio(7, 8) => change_steps(rng, size.max(1), &mut input, other),
             _ => change_octets(rng, &mut input, other),
         }
     }
@@ -211,6 +217,40 @@ fn wrong_length(rng: &mut StdRng) -> Length {
     }
 }
 
+fn change_steps(rng: &mut StdRng, size: usize, input: &mut Vec<u8>, other: &[u8]) {
+    let mut steps: Vec<Vec<u8>> = input.chunks(size).map(<[u8]>::to_vec).collect();
+    let others: Vec<&[u8]> = other.chunks(size).collect();
+    let at = place(rng, steps.len().saturating_sub(1));
+    let end = steps.len().min(at + rng.random_range(1..=8));
+    match rng.random_range(0..8) {
+        _ if steps.is_empty() => steps.extend(others.iter().map(|step| step.to_vec())),
+        0 => drop(steps.drain(at..end)),
+        1 => {
+            let again = steps[at..end].to_vec();
+            drop(steps.splice(at..at, again));
+        }
+        2 => {
+            let with = rng.random_range(0..steps.len());
+            steps.swap(at, with);
+        }
+        3 => {
+            let from = place(rng, others.len());
+            let to = others.len().min(from + rng.random_range(1..=8));
+            drop(steps.splice(at..at, others[from..to].iter().map(|step| step.to_vec())));
+        }
+        4 => {
+            let mut step = vec![0; size];
+            rng.fill_bytes(&mut step);
+            steps.insert(at, step);
+        }
+        _ => {
+            let octet = rng.random_range(0..steps[at].len());
+            steps[at][octet] = rng.random();
+        }
+    }
+    *input = steps.concat();
+}
+
 fn change_text(rng: &mut StdRng, input: &mut Vec<u8>, other: &[u8]) {
     let mut pieces: Vec<Vec<u8>> = if rng.random_ratio(1, 2) { lines(input) } else { words(input) };
     let spare = [lines(other), words(other)].concat();
@@ -249,7 +289,8 @@ mod tests {
     #[test]
     fn a_seed_is_an_input_and_inputs_differ_and_are_bounded() {
         let base = [0x30, 8, 2, 1, 7, 4, 3, b'a', b'b', b'\n'];
-        for format in [Format::Octets, Format::Ber { skip: 0 }, Format::Ber { skip: 2 }, Format::Text] {
+        let formats = [Format::Octets, Format::Ber { skip: 0 }, Format::Ber { skip: 2 }, Format::Text];
+        for format in formats.into_iter().chain([Format::Steps { size: 3 }]) {
             let input = |seed| mutate(&mut StdRng::seed_from_u64(seed), format, &base, &[5; MAX_INPUT_OCTETS]);
             let mut different = std::collections::HashSet::new();
             for seed in 0..300 {
@@ -263,7 +304,7 @@ mod tests {
 
     #[test]
     fn nothing_at_all_can_be_changed_too() {
-        for format in [Format::Octets, Format::Ber { skip: 9 }, Format::Text] {
+        for format in [Format::Octets, Format::Ber { skip: 9 }, Format::Text, Format::Steps { size: 4 }] {
             for seed in 0..300 {
                 mutate(&mut StdRng::seed_from_u64(seed), format, &[], &[]);
             }

@@ -9,6 +9,7 @@ use hamsa_snmp::{Value, VarBind, VarBindBuf};
 
 use crate::engine::SIGNED_HEADER_OCTETS;
 use crate::entity::{AGENT, Entity, USERS, name, oid, sending};
+use crate::script::STEP_OCTETS;
 
 const KINDS: [PduKind; 7] = [
     PduKind::GetRequest,
@@ -138,6 +139,85 @@ pub fn notifications() -> Vec<Vec<u8>> {
     let is_notification = |pdu: &&Vec<u8>| matches!(pdu.first(), Some(0xa4 | 0xa6 | 0xa7));
     let all = all.iter().filter(is_notification);
     all.flat_map(|pdu| (0..3).map(move |way| [&[way], &pdu[..]].concat())).collect()
+}
+
+/// Plays of a manager: ask, send, let the agent answer, deliver, in every version; then the same with losses.
+pub fn manager_scripts() -> Vec<Vec<u8>> {
+    let exchange: [&[u8]; 3] = [&[4], &[6], &[8]];
+    let exchanges = [exchange; 3].concat();
+    (0..8u8)
+        .flat_map(|version| {
+            let exchanges = exchanges.clone();
+            (0..5u8).map(move |kind| {
+                let (target, ask, wait) = ([version, 0, 0, 0, 0], [0, 0, 1, 5, kind, 2, 0, 1], [11, 0]);
+                let first: [&[u8]; 4] = [&target, &ask, &ask, &ask];
+                let then: [&[u8]; 8] = [&ask, &[4], &wait, &[4], &[6], &[8, 3], &[8], &ask];
+                let last: [&[u8]; 5] = [&[4], &[13, 4], &[11, 120], &[8, 7], &wait];
+                steps(first.into_iter().chain(exchanges.clone()).chain(then).chain(exchanges.clone()).chain(last))
+            })
+        })
+        .collect()
+}
+
+/// Agents that tell the truth for a while, and then do not.
+pub fn reading_scripts() -> Vec<Vec<u8>> {
+    let headers: [&[u8]; 4] =
+        [&[0, 0, 0, 0, 1, 0, 2, 3, 5], &[1, 0, 0, 0, 2, 0, 1, 1, 4], &[0, 2, 3, 0, 0, 4, 3, 3, 4, 5], &[0; 9]];
+    let answers: [&[u8]; 6] =
+        [&[0, 1, 1, 1, 1], &[0, 2, 0, 1, 2, 3], &[0, 5, 9, 9, 9], &[0, 0, 0], &[0, 6, 1, 9, 2], &[15]];
+    headers
+        .iter()
+        .flat_map(|&header| {
+            (1..6).map(move |n| steps([header].into_iter().chain(answers.into_iter().cycle().take(4 * n))))
+        })
+        .collect()
+}
+
+/// Plays of a poller: a device, and exchanges until its poll is complete.
+pub fn poller_scripts() -> Vec<Vec<u8>> {
+    let plans: [&[u8]; 5] = [&[0, 3], &[0, 0x14], &[1, 0x1f, 0, 1, 2, 3, 4, 1, 0, 0, 1], &[0, 0x4b, 2, 1], &[0, 0]];
+    let exchange: [&[u8]; 6] = [&[0], &[2], &[2], &[5], &[5], &[8]];
+    (0..6u8)
+        .flat_map(|version| {
+            plans.into_iter().flat_map(move |plan| {
+                [0, 1].map(|once| {
+                    let (add, target, again) = ([10, once], [version], [8, 0]);
+                    let start: [&[u8]; 4] = [&add, &target, plan, &again];
+                    let middle: [&[u8]; 4] = [&[12], &[13], &[8, 210], &[5, 7]];
+                    steps(
+                        start
+                            .into_iter()
+                            .chain([exchange; 6].concat())
+                            .chain(middle)
+                            .chain(start)
+                            .chain([exchange; 2].concat()),
+                    )
+                })
+            })
+        })
+        .collect()
+}
+
+/// Steps of a script, each filled up with zeros.
+fn steps<'a>(of: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let fill = |step: &[u8]| (0..STEP_OCTETS).map(|i| step.get(i).copied().unwrap_or(0)).collect::<Vec<u8>>();
+    of.into_iter().flat_map(fill).collect()
+}
+
+/// Messages, each with some room for its answer.
+pub fn questions() -> Vec<Vec<u8>> {
+    messages()
+        .into_iter()
+        .zip([0, 1, 20, 30, 60, 255].into_iter().cycle())
+        .map(|(message, room)| [vec![room], message].concat())
+        .collect()
+}
+
+/// Scoped PDUs, each with a user and some room for the answer.
+pub fn signed_questions() -> Vec<Vec<u8>> {
+    let ways = (0..5).flat_map(|who| [0, 1, 20, 30, 60, 255].map(|room| vec![who, room]));
+    let all: Vec<_> = scoped_pdus();
+    all.iter().cycle().zip(ways).map(|(scoped, way)| [&way[..], scoped].concat()).collect()
 }
 
 /// Tags with contents.

@@ -36,7 +36,7 @@ pub enum DecodeErrorKind {
     BadOid(#[from] OidError),
     #[error("SNMP version {0} is not one of 0 (v1), 1 (v2c), 3 (v3)")]
     UnknownVersion(i32),
-    #[error("PDU tag {0:#04x} is not one of RFC 3416's")]
+    #[error("PDU tag {0:#04x} is not one of this version's")]
     UnknownPdu(u8),
     #[error("more than {limit} variable bindings")]
     TooManyVarBinds { limit: usize },

@@ -10,8 +10,8 @@ use hamsa_snmp::ber::Writer;
 use hamsa_snmp::engine::{EngineId, Envelope, ReceiveError, Statistic};
 use hamsa_snmp::manager::{Handled, RequestError, RequestKind, TargetId};
 use hamsa_snmp::message::SecurityLevel::{AuthNoPriv, AuthPriv, NoAuthNoPriv};
-use hamsa_snmp::message::{V3Message, Version};
-use hamsa_snmp::pdu::{Pdu, PduKind};
+use hamsa_snmp::message::{CommunityMessage, V3Message, Version};
+use hamsa_snmp::pdu::{Bulk, Pdu, PduKind};
 use hamsa_snmp::value::tag;
 use hamsa_snmp::{Value, VarBindBuf, VarBindList};
 
@@ -287,4 +287,53 @@ fn a_liar_fills_no_table() {
         assert_eq!(failure, RequestError::NotSynchronised(Statistic::UnknownEngineIds));
     }
     assert_eq!((wire.users.key_count(), wire.users.clock_count()), (keys, clocks));
+}
+
+/// Each version has PDUs of its own (RFC 1157 §4.1, RFC 3416 §3): others are neither read, nor sent.
+#[test]
+fn a_version_has_no_pdus_of_another() {
+    use Version::{V1, V2c};
+    let bare = |tag, version: Version| {
+        let mut buffer = [0; 64];
+        let mut writer = Writer::new(&mut buffer);
+        writer.header(tag::SEQUENCE, 0);
+        if tag == 0xa4 {
+            writer.octets(&[6, 1, 0x2b, 0x40, 4, 1, 2, 3, 4, 2, 1, 0, 2, 1, 0, 0x43, 1, 0]);
+        } else {
+            writer.octets(&[2, 1, 0, 2, 1, 0, 2, 1, 0]);
+        }
+        writer.wrap(tag, 0);
+        writer.octet_string(b"public");
+        writer.integer(version as i32);
+        writer.wrap(tag::SEQUENCE, 0);
+        writer.finish().unwrap().to_vec()
+    };
+    let now = start();
+    for (tag, versions) in [
+        (0xa0, &[V1, V2c][..]),
+        (0xa1, &[V1, V2c]),
+        (0xa2, &[V1, V2c]),
+        (0xa3, &[V1, V2c]),
+        (0xa4, &[V1]),
+        (0xa5, &[V2c]),
+        (0xa6, &[V2c]),
+        (0xa7, &[V2c]),
+        (0xa8, &[V2c]),
+        (0xa9, &[]),
+    ] {
+        for version in [V1, V2c] {
+            let message = bare(tag, version);
+            let is_expected = versions.contains(&version);
+            assert_eq!(CommunityMessage::parse(&message).is_ok(), is_expected, "{tag:#x} {version:?}");
+            assert_eq!(receive(&agent(now), now, &message).0.is_none(), is_expected, "{tag:#x} {version:?}");
+        }
+    }
+    let mut wire = Wire::new();
+    wire.agents.push(agent(wire.now));
+    let target = wire.target(0, V1, "public", NoAuthNoPriv);
+    wire.ask(target, RequestKind::GetBulk(Bulk { non_repeaters: 0, max_repetitions: 5 }), &[SYS_NAME], 1);
+    wire.run();
+    let error = wire.outcome(1).as_ref().unwrap_err().to_string();
+    assert_eq!(error, "v1 messages have no such PDU: GETBULK and informs need v2c or v3, Trap-PDUs v1");
+    assert_eq!(wire.sent, 0);
 }

@@ -185,6 +185,9 @@ impl MessageProcessing for CommunityProcessing {
         sending: &Sending<'_>,
         writer: &mut Writer<'_>,
     ) -> Result<(), OutgoingError> {
+        if !sending.pdu.is_of(self.0) {
+            return Err(OutgoingError::WrongPdu { version: self.0 });
+        }
         match &sending.pdu {
             AnyPdu::Pdu(pdu) => pdu.encode(writer),
             AnyPdu::TrapV1(trap) => trap.encode(writer),
@@ -226,7 +229,7 @@ impl MessageProcessing for CommunityProcessing {
             .process_incoming(&Arrived { now, parts: &Parts::Community(parts) }, message)
             .map_err(|e| reject(ReceiveError::Security(e)))?;
         let message: &'m [u8] = message;
-        let pdu = AnyPdu::parse(&mut Reader::within(message, secured.data.start, secured.data.end))
+        let pdu = AnyPdu::parse_of(self.0, &mut Reader::within(message, secured.data.start, secured.data.end))
             .map_err(|e| malformed(engine, e))?;
         let (context_engine_id, context_name) = secured.context.unwrap_or((engine.engine_id, Name::default()));
         let envelope = Envelope {
@@ -263,7 +266,7 @@ impl MessageProcessing for V3Processing {
     ) -> Result<(), OutgoingError> {
         let wrong_version = OutgoingError::WrongVersion { version: Version::V3 };
         // A v1 Trap-PDU has no place in a scoped PDU.
-        let AnyPdu::Pdu(pdu) = sending.pdu else { return Err(wrong_version) };
+        let AnyPdu::Pdu(pdu) = sending.pdu else { return Err(OutgoingError::WrongPdu { version: Version::V3 }) };
         let model = engine.security_model(security_model::USM).ok_or(wrong_version)?;
         let context_engine_id = sending.context_engine_id.as_octets();
         ScopedPdu { context_engine_id, context_name: sending.context_name.as_octets(), pdu }.encode(writer);

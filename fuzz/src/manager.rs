@@ -44,7 +44,7 @@ pub fn manager(data: &[u8]) {
     let entity = Entity::manager();
     let manager = Manager::new(entity.engine.clone(), [7; 32]);
     let (targets, requests, ids) = (Vec::new(), BTreeMap::new(), Vec::new());
-    let mut play = Play { world: World::new(), entity, manager, targets, requests, ids };
+    let mut play = Play { world: World::default(), entity, manager, targets, requests, ids };
     play.add_target(&mut script.step());
     while !script.is_over() {
         play.step(&mut script.step());

@@ -79,7 +79,7 @@ pub fn poller(data: &[u8]) {
     let mut script = Script::new(data);
     let poller = Poller::new(Entity::manager().engine, [3; 32]);
     let (heard, devices) = (Heard::default(), Vec::new());
-    let mut play = Play { world: World::new(), poller, heard, devices, next_owner: 0, cut_off: 0 };
+    let mut play = Play { world: World::default(), poller, heard, devices, next_owner: 0, cut_off: 0 };
     while !script.is_over() {
         play.step(&mut script);
         play.poller.check_invariants();

@@ -51,6 +51,7 @@ pub fn responder_signed(data: &[u8]) {
         is_reportable: true,
     };
     let Some(mut message) = signed.message(scoped) else { return };
+    let scoped = &signed.as_decrypted(scoped)[..];
     let mut room = room_of(room);
     let dropped = agent.engine.stats().get(Statistic::SilentDrops);
     let answered = agent.responder.handle(origin(), &mut message, &mut room);

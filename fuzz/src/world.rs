@@ -48,12 +48,14 @@ pub fn address(number: usize) -> SocketAddr {
     ADDRESSES[number % ADDRESSES.len()].parse().expect("a constant")
 }
 
-impl World {
+impl Default for World {
     /// A network where nothing has happened yet.
-    pub fn new() -> Self {
+    fn default() -> Self {
         World { now: origin(), agents: [Entity::agent(), Entity::forge()], requests: Vec::new(), answers: Vec::new() }
     }
+}
 
+impl World {
     /// How a script wants a target to be asked.
     pub fn target(script: &mut Script<'_>) -> TargetConfig {
         let none = SecurityLevel::NoAuthNoPriv;

@@ -79,7 +79,12 @@ fn cases(agent: &Agent, now: Instant) -> Vec<Case> {
             |m| rename(m, b"clerk", b"guest"),
             Statistic::UnsupportedSecurityLevels,
         ),
-        spoilt("no key to encrypt", good("clerk", AuthNoPriv), claim_privacy, Statistic::UnsupportedSecurityLevels),
+        spoilt(
+            "no key to encrypt",
+            good("clerk", AuthNoPriv),
+            |m| claim_privacy(m),
+            Statistic::UnsupportedSecurityLevels,
+        ),
         spoilt(
             "a forged digest",
             good("clerk", AuthNoPriv),
@@ -149,7 +154,7 @@ fn is_readable(message: &[u8]) -> bool {
 }
 
 /// Sets `privFlag`.
-fn claim_privacy(message: &mut Vec<u8>) {
+fn claim_privacy(message: &mut [u8]) {
     *flags(message) |= 2;
 }
 

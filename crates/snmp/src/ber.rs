@@ -3,7 +3,9 @@
 //! [`Reader`] walks a message front to back and knows its offset in it, so that every error names the
 //! place. [`Writer`] fills a buffer from its end, so that a length is known when its header is written
 //! and nothing is moved. What real agents get wrong without harm is accepted: long-form lengths where the
-//! short form would do, integers with redundant leading octets.
+//! short form would do, integers with redundant leading octets, unsigned ones without the leading zero. What
+//! else is taken that is not strictly BER, and what is refused that others take, is listed with examples in
+//! `tests/differential_mutated.rs`.
 
 use crate::oid::{OidError, OidRef};
 use crate::value::tag;

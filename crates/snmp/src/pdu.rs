@@ -47,7 +47,8 @@ impl PduKind {
         !matches!(self, PduKind::Response | PduKind::TrapV2 | PduKind::Report)
     }
 
-    /// Whether messages of a version may hold it: GETBULK and what else RFC 3416 §3 added is not for v1.
+    /// Whether messages of a version may hold it: GETBULK and what else RFC 3416 §3 added is not for v1. A
+    /// Report means nothing in v2c, but RFC 1901 §3 does not exclude it.
     pub const fn is_of(self, version: Version) -> bool {
         !matches!(version, Version::V1)
             || matches!(self, PduKind::GetRequest | PduKind::GetNextRequest | PduKind::Response | PduKind::SetRequest)

@@ -3,7 +3,9 @@
 //! [`Reader`] walks a message front to back and knows its offset in it, so that every error names the
 //! place. [`Writer`] fills a buffer from its end, so that a length is known when its header is written
 //! and nothing is moved. What real agents get wrong without harm is accepted: long-form lengths where the
-//! short form would do, integers with redundant leading octets.
+//! short form would do, integers with redundant leading octets, unsigned ones without the leading zero. What
+//! else is taken that is not strictly BER, and what is refused that others take, is listed with examples in
+//! `tests/differential_mutated.rs`.
 
 use crate::oid::{OidError, OidRef};
 use crate::value::tag;
@@ -36,7 +38,7 @@ pub enum DecodeErrorKind {
     BadOid(#[from] OidError),
     #[error("SNMP version {0} is not one of 0 (v1), 1 (v2c), 3 (v3)")]
     UnknownVersion(i32),
-    #[error("PDU tag {0:#04x} is not one of RFC 3416's")]
+    #[error("PDU tag {0:#04x} is not one of this version's")]
     UnknownPdu(u8),
     #[error("more than {limit} variable bindings")]
     TooManyVarBinds { limit: usize },
@@ -193,13 +195,12 @@ pub(crate) fn signed32(content: &[u8]) -> Option<i32> {
     number.try_into().ok()
 }
 
-/// An unsigned number of at most 32 bits. Four octets with the top bit set are read as the unsigned
-/// number that the sender meant (some agents leave out the leading zero), as net-snmp does.
+/// An unsigned number of at most 32 bits. With the top bit set it is read as the unsigned number that the
+/// sender meant: some agents leave out the leading zero.
 #[inline]
 pub(crate) fn unsigned32(content: &[u8]) -> Option<u32> {
     match content {
         [] => None,
-        &[only] if only >= 0x80 => None,
         [0, rest @ ..] if rest.len() <= 4 => Some(big_endian(rest) as u32),
         _ if content.len() <= 4 => Some(big_endian(content) as u32),
         _ => unsigned64(content)?.try_into().ok(),
@@ -230,8 +231,8 @@ pub struct TooBig {
     pub limit: usize,
 }
 
-/// Writes a message from its end to its start. Running out of room is remembered and reported once, by
-/// [`Writer::finish`]; what was written until then is void.
+/// Writes a message from its end to its start. Running out of room is remembered and reported by
+/// [`Writer::check`] and [`Writer::finish`]; what was written until then is void.
 #[derive(Debug)]
 pub struct Writer<'b> {
     buffer: &'b mut [u8],
@@ -323,9 +324,15 @@ impl<'b> Writer<'b> {
         &mut self.buffer[self.at..]
     }
 
+    /// Fails if there was not room for all that was put in.
+    pub fn check(&self) -> Result<(), TooBig> {
+        if self.full { Err(TooBig { limit: self.buffer.len() }) } else { Ok(()) }
+    }
+
     /// Ends the message; it lies at the end of the buffer.
     pub fn finish(self) -> Result<&'b mut [u8], TooBig> {
-        if self.full { Err(TooBig { limit: self.buffer.len() }) } else { Ok(&mut self.buffer[self.at..]) }
+        self.check()?;
+        Ok(&mut self.buffer[self.at..])
     }
 }
 
@@ -386,6 +393,8 @@ mod tests {
         assert_eq!(signed32(&[0, 0xff, 0xff, 0xff, 0xff]), None);
         assert_eq!(signed32(&[]), None);
         assert_eq!(unsigned32(&[0xff, 0xff, 0xff, 0xff]), Some(u32::MAX));
+        assert_eq!((unsigned32(&[0x80]), unsigned32(&[0xff, 0xff])), (Some(0x80), Some(0xffff)));
+        assert_eq!((unsigned64(&[0x80]), unsigned64(&[0x80; 8])), (Some(0x80), Some(0x8080_8080_8080_8080)));
         assert_eq!(unsigned32(&[0, 0xff, 0xff, 0xff, 0xff]), Some(u32::MAX));
         assert_eq!(unsigned32(&[1, 0, 0, 0, 0]), None);
         assert_eq!(unsigned64(&[0, 255, 255, 255, 255, 255, 255, 255, 255]), Some(u64::MAX));

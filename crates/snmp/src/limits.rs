@@ -33,11 +33,24 @@ pub const MAX_WALK_ROWS: u32 = 1_000_000;
 /// The shortest time between two polls of one job: below it a poller would do nothing else.
 pub const MIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
+/// The longest time between two polls of one job, for the reason that [`MAX_WAIT`] has.
+pub const MAX_POLL_INTERVAL: Duration = Duration::from_secs(366 * 86_400);
+
 /// Request buffers that a poller keeps for use again, some 100 octets each.
 pub const MAX_SPARE_BUFFERS: usize = 1024;
 
 /// Requests that one manager has under way or queued. At some 300 octets each that is about 40 MB.
 pub const MAX_REQUESTS: usize = 131_072;
+
+/// Retransmissions of one request at most. Each has an identifier of its own that is kept until the end.
+pub const MAX_RETRIES: u8 = 100;
+
+/// The longest wait for one answer. A longer one is a mistake in a configuration, and could lie beyond what a
+/// clock can tell.
+pub const MAX_WAIT: Duration = Duration::from_secs(86_400);
+
+/// Timers that a manager keeps for each request it has room for, stale ones included.
+pub const TIMERS_PER_REQUEST: usize = 4;
 
 /// Requests that wait for one target. A poller asks for a handful at a time.
 pub const MAX_QUEUE_PER_TARGET: usize = 64;
@@ -69,7 +82,8 @@ pub const MIN_PASSWORD_OCTETS: usize = 8;
 /// Repetitions of one GETBULK that are served; a datagram is full long before.
 pub const MAX_BULK_REPETITIONS: u32 = 10_000;
 
-/// Variables outside the principal's view that one GETNEXT steps over before it gives up with `genErr`.
+/// Variables that one GETNEXT steps over, because they are outside the principal's view or v1 can't say their
+/// values, before it gives up with `genErr`.
 pub const MAX_HIDDEN_SUCCESSORS: usize = 100_000;
 
 /// What a response needs besides its variable bindings, names and engine IDs: tags, lengths and numbers of

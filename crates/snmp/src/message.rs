@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::ber::{DecodeError, DecodeErrorKind, Reader, Writer};
 use crate::limits::{MAX_ENGINE_ID_OCTETS, MAX_NAME_OCTETS};
-use crate::pdu::{AnyPdu, Pdu, TrapV1};
+use crate::pdu::{AnyPdu, Pdu};
 use crate::value::tag;
 
 /// The version field of a message.
@@ -59,7 +59,7 @@ impl<'a> CommunityMessage<'a> {
     /// Reads a message.
     pub fn parse(message: &'a [u8]) -> Result<Self, DecodeError> {
         let CommunityParts { version, community, pdu } = CommunityParts::parse(message)?;
-        let pdu = AnyPdu::parse(&mut Reader::within(message, pdu.start, pdu.end))?;
+        let pdu = AnyPdu::parse_of(version, &mut Reader::within(message, pdu.start, pdu.end))?;
         Ok(CommunityMessage { version, community: &message[community], pdu })
     }
 
@@ -328,11 +328,8 @@ impl<'a> ScopedPdu<'a> {
         let context_engine_id = limited(&mut fields, MAX_ENGINE_ID_OCTETS, "contextEngineID")?;
         let context_name = limited(&mut fields, MAX_NAME_OCTETS, "contextName")?;
         let start = fields.clone();
-        let pdu = match AnyPdu::parse(&mut fields)? {
-            AnyPdu::Pdu(pdu) => pdu,
-            AnyPdu::TrapV1(TrapV1 { .. }) => {
-                return Err(start.error(DecodeErrorKind::UnknownPdu(start.peek_tag().unwrap_or(0))));
-            }
+        let AnyPdu::Pdu(pdu) = AnyPdu::parse_of(Version::V3, &mut fields)? else {
+            return Err(start.error(DecodeErrorKind::UnknownPdu(start.peek_tag()?)));
         };
         fields.finish("scoped PDU")?;
         Ok(ScopedPdu { context_engine_id, context_name, pdu })

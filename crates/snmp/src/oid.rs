@@ -109,8 +109,8 @@ pub struct OidSuffix<'a>(&'a [u8]);
 impl<'a> OidSuffix<'a> {
     /// Takes what [`OidSuffix::as_ber`] gave earlier.
     pub fn from_ber(content: &'a [u8]) -> Result<Self, OidError> {
-        if !content.is_empty() {
-            check_ber(content)?;
+        if check_arcs(content, u64::from(u32::MAX))? > MAX_OID_ARCS {
+            return Err(OidError::TooManyArcs);
         }
         Ok(OidSuffix(content))
     }
@@ -349,25 +349,31 @@ fn push_arc(content: &mut SmallVec<[u8; 24]>, arc: u64) {
 }
 
 fn check_ber(content: &[u8]) -> Result<(), OidError> {
+    // Two root sub-identifiers share the first number (X.690 §8.19.4), which may so exceed 2^32-1 by 80.
+    let arcs = 1 + check_arcs(content, u64::from(u32::MAX) + 80)?;
+    if arcs > MAX_OID_ARCS { Err(OidError::TooManyArcs) } else { Ok(()) }
+}
+
+/// Checks base-128 numbers, of which the first may be as large as `first_limit`; returns how many there are.
+fn check_arcs(content: &[u8], first_limit: u64) -> Result<usize, OidError> {
     if content.len() > MAX_OID_OCTETS {
         return Err(OidError::TooManyArcs);
     }
-    let mut arcs = 1;
+    let mut arcs = 0;
     let mut at = 0;
     while at < content.len() {
         if content[at] == 0x80 {
             return Err(OidError::Padded);
         }
         let length = content[at..].iter().position(|&b| b < 0x80).ok_or(OidError::Unfinished)? + 1;
-        // Two root sub-identifiers share the first number (X.690 §8.19.4), which may so exceed 2^32-1 by 80.
-        let limit = u64::from(u32::MAX) + if at == 0 { 80 } else { 0 };
+        let limit = if at == 0 { first_limit } else { u64::from(u32::MAX) };
         if length > 5 || read_arc(&content[at..]).0 > limit {
             return Err(OidError::ArcTooLarge);
         }
         at += length;
         arcs += 1;
     }
-    if arcs > MAX_OID_ARCS { Err(OidError::TooManyArcs) } else { Ok(()) }
+    Ok(arcs)
 }
 
 /// Lexicographic by sub-identifier. Octet order agrees with it except where the sub-identifiers at the
@@ -431,6 +437,17 @@ mod tests {
             assert_eq!(OidRef::from_ber(octets), Err(reason), "{octets:x?}");
         }
         assert!(OidRef::from_ber(&[1; 127]).is_ok());
+    }
+
+    #[test]
+    fn a_suffix_has_no_root() {
+        // 2^32, which only the two root sub-identifiers together may be.
+        let too_large = [0x90, 0x80, 0x80, 0x80, 0x00];
+        assert!(OidRef::from_ber(&too_large).is_ok());
+        assert_eq!(OidSuffix::from_ber(&too_large), Err(OidError::ArcTooLarge));
+        assert_eq!(OidSuffix::from_ber(&[1; 128]).unwrap().arcs().count(), 128);
+        assert_eq!(OidSuffix::from_ber(&[1; 129]), Err(OidError::TooManyArcs));
+        assert!(OidSuffix::from_ber(&[]).unwrap().is_empty());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use crate::ber::{DecodeError, DecodeErrorKind, Reader, Writer};
+use crate::message::Version;
 use crate::oid::{Oid, OidRef};
 use crate::value::tag;
 use crate::varbind::VarBindList;
@@ -44,6 +45,13 @@ impl PduKind {
     /// Confirmed Class (RFC 3411 §2.8): an answer is expected, and `reportableFlag` is set.
     pub const fn is_confirmed(self) -> bool {
         !matches!(self, PduKind::Response | PduKind::TrapV2 | PduKind::Report)
+    }
+
+    /// Whether messages of a version may hold it: GETBULK and what else RFC 3416 §3 added is not for v1. A
+    /// Report means nothing in v2c, but RFC 1901 §3 does not exclude it.
+    pub const fn is_of(self, version: Version) -> bool {
+        !matches!(version, Version::V1)
+            || matches!(self, PduKind::GetRequest | PduKind::GetNextRequest | PduKind::Response | PduKind::SetRequest)
     }
 
     /// Read or Write Class: served by a command responder.
@@ -277,7 +285,23 @@ pub enum AnyPdu<'a> {
 }
 
 impl<'a> AnyPdu<'a> {
-    /// Reads one PDU.
+    /// Whether messages of a version may hold it.
+    pub const fn is_of(&self, version: Version) -> bool {
+        match self {
+            AnyPdu::Pdu(pdu) => pdu.kind.is_of(version),
+            AnyPdu::TrapV1(_) => matches!(version, Version::V1),
+        }
+    }
+
+    /// Reads one PDU of a message of this version.
+    pub fn parse_of(version: Version, from: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let start = from.clone();
+        let pdu = AnyPdu::parse(from)?;
+        let tag = start.peek_tag()?;
+        if pdu.is_of(version) { Ok(pdu) } else { Err(start.error(DecodeErrorKind::UnknownPdu(tag))) }
+    }
+
+    /// Reads one PDU, whatever it is.
     pub fn parse(from: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let start = from.clone();
         let (tag, mut fields) = from.tlv()?;

@@ -143,14 +143,12 @@ impl GroupMember {
 }
 
 impl AccessEntry {
-    /// RFC 3415 §3.2 (4): the given model before any, an exact context before a prefix, a longer prefix before
-    /// a shorter, a higher level before a lower.
-    fn precision(&self) -> (bool, bool, usize, SecurityLevel) {
-        let (exact, length) = match &self.context {
-            ContextMatch::Exact(name) => (true, name.as_octets().len()),
-            ContextMatch::Prefix(name) => (false, name.as_octets().len()),
-        };
-        (self.security_model != 0, exact, length, self.level)
+    /// RFC 3415 `vacmAccessTable`: the given model before any, a longer prefix before a shorter, a higher level
+    /// before a lower. A prefix that is the whole context is the longest there can be, whether it must match
+    /// exactly or not.
+    fn precision(&self) -> (bool, usize, SecurityLevel) {
+        let (ContextMatch::Exact(prefix) | ContextMatch::Prefix(prefix)) = &self.context;
+        (self.security_model != 0, prefix.as_octets().len(), self.level)
     }
 }
 

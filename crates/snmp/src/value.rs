@@ -1,7 +1,7 @@
 //! The values a variable binding carries: RFC 3416 §3 `ObjectSyntax` and the three exceptions.
 //!
-//! What a peer sends is kept even where it breaks the rules of its own type ([`Value::Invalid`]): one odd
-//! value must not cost the other variables of a message.
+//! What a peer sends is kept even where it breaks the rules of its own type ([`Value::Invalid`]) or of the
+//! message's version: one odd value must not cost the other variables of a message.
 
 use std::net::Ipv4Addr;
 

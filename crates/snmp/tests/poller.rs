@@ -283,3 +283,19 @@ fn an_extra_poll_does_not_move_the_schedule() {
     let dues: Vec<Instant> = net.findings.finished.iter().map(|(_, poll)| poll.due).collect();
     assert_eq!(dues, [due, due + SECOND * 30, due + SECOND * 60]);
 }
+
+/// A request that can't even be sent has no timer: the poller itself asks to be called.
+#[test]
+fn a_poll_that_can_not_be_sent_ends_at_once() {
+    let mut net = Net::new();
+    let mut target = net.agent(161);
+    target.security_name = name("nobody");
+    net.poller.poll_once(net.now, target, 1, plan());
+    let start = net.now;
+    net.run_until(start + SECOND);
+    let [(1, outcome)] = &net.findings.finished[..] else { panic!("{:?}", net.findings.finished) };
+    assert_eq!(outcome.finished, start);
+    let PollResult::Failed(error) = &outcome.result else { panic!("{outcome:?}") };
+    assert_eq!(error.to_string(), "no credentials are named nobody");
+    assert_eq!(net.poller.poll_timeout(), None);
+}

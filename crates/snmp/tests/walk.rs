@@ -222,3 +222,20 @@ fn too_big_is_answered_by_smaller_requests_until_it_fits() {
     assert_eq!(walk.failures().count(), 0);
     assert_eq!(found, expected);
 }
+
+/// v1 says noSuchName about the first non-repeater: the second one is still the second.
+#[test]
+fn a_non_repeater_keeps_its_index() {
+    let non_repeaters = vec![oid("1.3.6.1.9.9"), oid("1.3.6.1.2.1.1.3")];
+    let options = WalkOptions { max_repetitions: 0, ..WalkOptions::default() };
+    let mut walk = Walk::new(non_repeaters, [oid("1.3.6.1.2.1.2.2.1.1")], options);
+    let (_, asked) = walk.next_request(VarBindBuf::new()).unwrap();
+    let mut refused = response(&asked);
+    (refused.field1, refused.field2) = (ErrorStatus::NO_SUCH_NAME.0, 1);
+    walk.handle_response(&refused, |_, _| panic!("nothing is found in an error"));
+    let (_, asked) = walk.next_request(asked).unwrap();
+    assert_eq!(asked.len(), 2);
+    let mut items = Vec::new();
+    walk.handle_response(&response(&asked), |item, _| items.push(item));
+    assert_eq!(items[0], WalkItem::NonRepeater(1));
+}

@@ -163,7 +163,7 @@ impl CommandResponder {
         let mut varbinds = VarBindBuf::new();
         varbinds.push(statistic.instance().as_oid(), Value::Counter32(count));
         let report = Pdu::new(PduKind::Report, pdu.request_id, varbinds.as_list());
-        self.write(now, envelope, &report, buffer).ok()
+        self.write(now, envelope, &report, buffer).ok().filter(|&length| length <= envelope.max_size)
     }
 
     fn write(&self, now: Instant, to: &Envelope, pdu: &Pdu<'_>, buffer: &mut [u8]) -> Result<usize, OutgoingError> {
@@ -200,10 +200,15 @@ impl CommandResponder {
         let mut cursors: Vec<Oid> = Vec::with_capacity(pdu.varbinds.len() - fixed);
         let room = asked.limit.saturating_sub(asked.overhead());
         for (i, varbind) in pdu.varbinds.iter().enumerate() {
-            if i < fixed {
-                self.successor(asked, varbind.name, varbinds).map_err(|reason| reason.at(i + 1))?;
-            } else {
+            if i >= fixed {
                 cursors.push(varbind.name.to_owned());
+                continue;
+            }
+            let (octets, count) = (varbinds.octets(), varbinds.len());
+            self.successor(asked, varbind.name, varbinds).map_err(|reason| reason.at(i + 1))?;
+            if varbinds.octets() > room {
+                varbinds.truncate(octets, count);
+                return Ok(());
             }
         }
         for _ in 0..bulk.max_repetitions.min(MAX_BULK_REPETITIONS) {
@@ -228,7 +233,8 @@ impl CommandResponder {
         Ok(())
     }
 
-    /// Appends the next variable that the principal may see; whether that is the end of its view.
+    /// Appends the next variable that the principal may see and whose value its version can say (v1 has no
+    /// `Counter64`, RFC 3584 §4.2.2.1); whether that is the end of its view.
     fn successor(&self, asked: &Asked<'_>, after: OidRef<'_>, to: &mut VarBindBuf) -> Result<bool, Reason> {
         let (octets, count) = (to.octets(), to.len());
         let mut hidden: Oid;
@@ -241,9 +247,10 @@ impl CommandResponder {
                 to.push(after, Value::EndOfMibView);
                 return Ok(true);
             }
+            let is_sayable = asked.envelope.version != Version::V1 || !matches!(found.value, Value::Counter64(_));
             match self.allowed(asked, ViewType::Read, found.name) {
-                Ok(()) => return Ok(false),
-                Err(AccessDenied::NotInView) => hidden = found.name.to_owned(),
+                Ok(()) if is_sayable => return Ok(false),
+                Ok(()) | Err(AccessDenied::NotInView) => hidden = found.name.to_owned(),
                 Err(denied) => return Err(denied.into()),
             }
             to.truncate(octets, count);

@@ -185,6 +185,9 @@ impl MessageProcessing for CommunityProcessing {
         sending: &Sending<'_>,
         writer: &mut Writer<'_>,
     ) -> Result<(), OutgoingError> {
+        if !sending.pdu.is_of(self.0) {
+            return Err(OutgoingError::WrongPdu { version: self.0 });
+        }
         match &sending.pdu {
             AnyPdu::Pdu(pdu) => pdu.encode(writer),
             AnyPdu::TrapV1(trap) => trap.encode(writer),
@@ -226,7 +229,7 @@ impl MessageProcessing for CommunityProcessing {
             .process_incoming(&Arrived { now, parts: &Parts::Community(parts) }, message)
             .map_err(|e| reject(ReceiveError::Security(e)))?;
         let message: &'m [u8] = message;
-        let pdu = AnyPdu::parse(&mut Reader::within(message, secured.data.start, secured.data.end))
+        let pdu = AnyPdu::parse_of(self.0, &mut Reader::within(message, secured.data.start, secured.data.end))
             .map_err(|e| malformed(engine, e))?;
         let (context_engine_id, context_name) = secured.context.unwrap_or((engine.engine_id, Name::default()));
         let envelope = Envelope {
@@ -263,7 +266,7 @@ impl MessageProcessing for V3Processing {
     ) -> Result<(), OutgoingError> {
         let wrong_version = OutgoingError::WrongVersion { version: Version::V3 };
         // A v1 Trap-PDU has no place in a scoped PDU.
-        let AnyPdu::Pdu(pdu) = sending.pdu else { return Err(wrong_version) };
+        let AnyPdu::Pdu(pdu) = sending.pdu else { return Err(OutgoingError::WrongPdu { version: Version::V3 }) };
         let model = engine.security_model(security_model::USM).ok_or(wrong_version)?;
         let context_engine_id = sending.context_engine_id.as_octets();
         ScopedPdu { context_engine_id, context_name: sending.context_name.as_octets(), pdu }.encode(writer);
@@ -308,7 +311,9 @@ impl MessageProcessing for V3Processing {
             engine.stats.increment(Statistic::InvalidMessages);
             return Err(reject(ReceiveError::BadMaxSize(header.max_size)));
         }
-        let Some(model) = engine.security_model(header.security_model) else {
+        // The community-based models have numbers too (RFC 3411 §5), but no place in SNMPv3.
+        let number = Some(header.security_model).filter(|&number| number > security_model::V2C);
+        let Some(model) = number.and_then(|number| engine.security_model(number)) else {
             engine.stats.increment(Statistic::UnknownSecurityModels);
             return Err(reject(ReceiveError::UnknownSecurityModel(header.security_model)));
         };
@@ -323,8 +328,9 @@ impl MessageProcessing for V3Processing {
         let secured = match model.process_incoming(&Arrived { now, parts: &parts }, message) {
             Ok(secured) => secured,
             Err(error) => {
-                // RFC 3412 §7.2 (6): only who can use a Report is told, and never in answer to a Report.
-                let reported = header.flags.reportable && !is_plain_report;
+                // RFC 3412 §7.1 (3): only who can use a Report is told. Where it can be seen that nobody waits
+                // for an answer the flag is not believed (§6.4), so that no two engines report to each other.
+                let reported = header.flags.reportable && plain_pdu.is_none_or(|(kind, _)| kind.is_confirmed());
                 let request_id = plain_pdu.map_or(0, |(_, request_id)| request_id);
                 let cause = ReportCause { msg_id: header.msg_id, request_id, error: &error };
                 let has_report = reported && cause.write(engine, model, now, report);

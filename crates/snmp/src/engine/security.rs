@@ -115,6 +115,8 @@ pub enum OutgoingError {
     UnsupportedLevel { name: Name, level: SecurityLevel, missing: &'static str },
     #[error("{version} messages need another security model", version = version.name())]
     WrongVersion { version: Version },
+    #[error("{version} messages have no such PDU: GETBULK and informs need v2c or v3, Trap-PDUs v1", version = version.name())]
+    WrongPdu { version: Version },
     #[error("no salt to encrypt with: {0}")]
     NoSalt(String),
     #[error("the message can't be encrypted: {0}")]
@@ -123,8 +125,6 @@ pub enum OutgoingError {
     UnknownAuthProtocol(String),
     #[error("privacy protocol {0} is not installed")]
     UnknownPrivProtocol(String),
-    #[error("too many engines: localised keys are kept for {limit}")]
-    TooManyEngines { limit: usize },
 }
 
 /// Why a message was turned away.

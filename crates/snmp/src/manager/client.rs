@@ -5,9 +5,14 @@
 //! - `invariant_ids`: every identifier in use belongs to exactly one request that was sent under it.
 //! - `invariant_bounds`: no target has more requests out than it allows, nor more waiting than
 //!   [`MAX_QUEUE_PER_TARGET`].
+//! - `invariant_progress`: every request will be heard of again: it is about to be sent, has a timer, or waits
+//!   for one that has.
+//! - `invariant_discovery`: a target is being discovered exactly while a request does it.
 //! - Only an answer that comes from the target's address, under an identifier in use, from the engine and
 //!   in the name that was asked, ends a request. What an unauthenticated Report tells about an engine is
 //!   tried for that target and kept only once the engine has authenticated itself (X1).
+
+mod invariants;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -23,7 +28,7 @@ use crate::ber::{Reader, Writer};
 use crate::engine::{
     Engine, EngineId, EngineTime, Envelope, Name, OutgoingError, ReceiveError, Received, Sending, Statistic,
 };
-use crate::limits::{MAX_QUEUE_PER_TARGET, MAX_REQUESTS, MAX_RESYNCHRONISATIONS};
+use crate::limits::{MAX_QUEUE_PER_TARGET, MAX_REQUESTS, MAX_RESYNCHRONISATIONS, MAX_RETRIES, TIMERS_PER_REQUEST};
 use crate::manager::timing::{RttEstimator, Timing};
 use crate::message::{CommunityParts, SecurityLevel, V3Message, Version};
 use crate::pdu::{AnyPdu, Bulk, Pdu, PduKind};
@@ -122,6 +127,9 @@ pub enum Problem {
     /// It came in another name, or less secured, than asked.
     #[error("an answer was dropped: its security does not match the request's")]
     WrongSecurity,
+    /// It is about another context than asked.
+    #[error("an answer was dropped: it is of another context than asked")]
+    WrongContext,
     /// Its PDU is not a response to this request.
     #[error("an answer was dropped: it holds another request's PDU")]
     WrongPdu,
@@ -379,8 +387,7 @@ impl Manager {
 
     /// Takes a request back, if it has not ended yet: neither an answer nor a failure will be told.
     pub fn cancel(&mut self, id: RequestId) {
-        let request = self.requests.get(id.slot as usize).and_then(Option::as_ref);
-        if request.is_some_and(|request| request.serial == id.serial) {
+        if self.is_pending(id) {
             let target = self.take_request(id.slot).target;
             self.release_waiting(target);
         }
@@ -403,9 +410,14 @@ impl Manager {
         None
     }
 
-    /// The next failed request.
+    /// The next failed request. Ask after each other call: requests fail also because they can't be sent.
     pub fn poll_failure(&mut self) -> Option<Failure> {
         self.failures.pop_front()
+    }
+
+    /// Whether [`Manager::poll_failure`] has something to tell.
+    pub(super) fn has_failures(&self) -> bool {
+        !self.failures.is_empty()
     }
 
     /// When [`Manager::handle_timeout`] wants to be called.
@@ -426,7 +438,7 @@ impl Manager {
             let timing = self.config_of(slot).timing;
             let request = self.request(slot);
             debug_assert_eq!(request.deadline, Some(at));
-            if request.tries <= timing.retries {
+            if request.tries <= timing.retries.min(MAX_RETRIES) {
                 request.deadline = None;
                 self.stats.retransmitted += 1;
                 self.to_send.push_back(slot);
@@ -456,17 +468,19 @@ impl Manager {
         }
         let id = if received.envelope.version == Version::V3 { received.envelope.msg_id } else { pdu.request_id };
         let Some(slot) = self.matching(id, from) else { return Handled::Nothing };
-        if pdu.kind == PduKind::Report {
-            self.stats.reports += 1;
-            self.handle_report(slot, &received.envelope, &pdu);
-            return Handled::Nothing;
-        }
-        if let Err(problem) = self.check_answer(slot, id, &received.envelope, &pdu) {
+        let checked = match pdu.kind {
+            PduKind::Report => self.handle_report(slot, &received.envelope, &pdu),
+            _ => self.check_answer(slot, id, &received.envelope, &pdu),
+        };
+        if let Err(problem) = checked {
             self.stats.rejected += 1;
             self.request(slot).last_problem = Some(problem);
             return Handled::Nothing;
         }
-        Handled::Completed(self.complete(now, slot, id, pdu))
+        match pdu.kind {
+            PduKind::Report => Handled::Nothing,
+            _ => Handled::Completed(self.complete(now, slot, id, pdu)),
+        }
     }
 
     fn complete<'m>(&mut self, now: Instant, slot: u32, id: i32, response: Pdu<'m>) -> Completion<'m> {
@@ -512,16 +526,26 @@ impl Manager {
         if !secured_alike || !self.engine.may_answer(&config.security_name, envelope) {
             return Err(Problem::WrongSecurity);
         }
-        Ok(())
+        let is_same_context = config.version != Version::V3
+            || (envelope.context_engine_id == config.context_engine_id.unwrap_or(request.asked)
+                && envelope.context_name == config.context_name);
+        if is_same_context { Ok(()) } else { Err(Problem::WrongContext) }
     }
 
-    fn handle_report(&mut self, slot: u32, envelope: &Envelope, pdu: &Pdu<'_>) {
-        let Some(statistic) = pdu.varbinds.first().and_then(|varbind| Statistic::of_report(varbind.name)) else {
-            self.request(slot).last_problem = Some(Problem::UnknownReport);
-            return;
-        };
+    /// Takes what a Report says. It must be about a message of SNMPv3 and come from the engine that was asked;
+    /// only that another engine sits there is for another engine to tell.
+    fn handle_report(&mut self, slot: u32, envelope: &Envelope, pdu: &Pdu<'_>) -> Result<(), Problem> {
+        if (envelope.version, self.config_of(slot).version) != (Version::V3, Version::V3) {
+            return Err(Problem::WrongPdu);
+        }
+        let statistic = pdu.varbinds.first().and_then(|varbind| Statistic::of_report(varbind.name));
+        let statistic = statistic.ok_or(Problem::UnknownReport)?;
         let request = self.request(slot);
         let (is_discovery, asked, target) = (request.is_discovery, request.asked, request.target);
+        if !is_discovery && statistic != Statistic::UnknownEngineIds && envelope.engine_id != asked {
+            return Err(Problem::WrongSecurity);
+        }
+        self.stats.reports += 1;
         let proven = envelope.level.is_authenticated() && envelope.engine_id == asked;
         let told = match statistic {
             // Whatever it complains of, it tells who it is.
@@ -533,28 +557,31 @@ impl Manager {
             }
             // The security model has taken the authentic time; an unauthenticated one is only tried.
             Statistic::NotInTimeWindows if proven => Some(Peer::Proven(asked)),
-            Statistic::NotInTimeWindows if envelope.engine_id == asked => {
-                Some(Peer::Told { engine_id: asked, time: envelope.engine_time })
-            }
+            Statistic::NotInTimeWindows => Some(Peer::Told { engine_id: asked, time: envelope.engine_time }),
             _ => None,
         };
-        let Some(peer) = told else { return self.fail(slot, RequestError::Report(statistic)) };
+        let Some(peer) = told else {
+            self.fail(slot, RequestError::Report(statistic));
+            return Ok(());
+        };
         self.target_at(target).peer = peer;
         if is_discovery {
             self.stats.discoveries += 1;
             self.take_request(slot);
             self.release_waiting(target);
-            return;
+            return Ok(());
         }
         let request = self.request(slot);
         request.synchronisations += 1;
         if request.synchronisations > MAX_RESYNCHRONISATIONS {
-            return self.fail(slot, RequestError::NotSynchronised(statistic));
+            self.fail(slot, RequestError::NotSynchronised(statistic));
+            return Ok(());
         }
         // Not a retransmission: the agent is there and has said what was wrong.
         request.deadline = None;
         request.tries = request.tries.saturating_sub(1);
         self.to_send.push_back(slot);
+        Ok(())
     }
 
     fn transmit(&mut self, now: Instant, slot: u32, buffer: &mut [u8]) -> Result<Transmit, OutgoingError> {
@@ -587,10 +614,11 @@ impl Manager {
         request.tries += 1;
         request.deadline = Some(deadline);
         request.attempts.push(Attempt { id, sent: now });
-        self.timers.push(Reverse((deadline, slot)));
+        let address = config.address;
         self.ids.insert(id, slot);
         self.stats.sent += 1;
-        Ok(Transmit { address: config.address, length })
+        self.set_timer(deadline, slot);
+        Ok(Transmit { address, length })
     }
 
     /// Lets waiting requests of a target go out, as far as it takes more; starts discovery where that must
@@ -698,6 +726,26 @@ impl Manager {
             false => target.waiting.retain(|&waiting| waiting != slot),
         }
         request
+    }
+
+    /// Sets a timer. Those of requests that have ended, or were sent again, are left to expire unless they
+    /// become too many: then they are cleared away at once.
+    fn set_timer(&mut self, at: Instant, slot: u32) {
+        if self.timers.len() >= TIMERS_PER_REQUEST * self.requests.len() {
+            let mut timers = std::mem::take(&mut self.timers).into_vec();
+            timers.retain(|&Reverse((at, slot))| self.is_waiting_until(slot, at));
+            // Several requests may have had this slot at one instant.
+            timers.sort_unstable();
+            timers.dedup();
+            self.timers = timers.into();
+        }
+        self.timers.push(Reverse((at, slot)));
+    }
+
+    /// Whether a request has not ended yet.
+    pub(super) fn is_pending(&self, id: RequestId) -> bool {
+        let request = self.requests.get(id.slot as usize).and_then(Option::as_ref);
+        request.is_some_and(|request| request.serial == id.serial)
     }
 
     fn is_waiting_until(&self, slot: u32, at: Instant) -> bool {

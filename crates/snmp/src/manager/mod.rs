@@ -10,8 +10,8 @@ mod timing;
 mod walk;
 
 pub use client::{
-    Completion, Failure, Handled, Manager, ManagerStats, Problem, RequestError, RequestKind, SubmitError, TargetConfig,
-    TargetId, Transmit,
+    Completion, Failure, Handled, Manager, ManagerStats, Problem, RequestError, RequestId, RequestKind, SubmitError,
+    TargetConfig, TargetId, Transmit,
 };
 pub use get::{GetError, GetMany};
 pub use poller::{

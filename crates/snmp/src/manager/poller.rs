@@ -8,6 +8,8 @@
 //! - `invariant_one_run`: a job has at most one run.
 //! - `invariant_progress`: every step of a run that has not ended has a request under way.
 
+mod invariants;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
@@ -19,7 +21,7 @@ use rand::{RngExt, SeedableRng};
 use smallvec::SmallVec;
 
 use crate::engine::{Engine, Received};
-use crate::limits::{MAX_SPARE_BUFFERS, MIN_POLL_INTERVAL};
+use crate::limits::{MAX_POLL_INTERVAL, MAX_SPARE_BUFFERS, MIN_POLL_INTERVAL};
 use crate::manager::client::{
     Completion, Failure, Handled, Manager, RequestError, RequestId, SubmitError, TargetConfig, TargetId, Transmit,
 };
@@ -49,7 +51,7 @@ pub struct PollPlan {
 pub struct Job {
     /// What to read.
     pub plan: Arc<PollPlan>,
-    /// How often; at least [`MIN_POLL_INTERVAL`].
+    /// How often; from [`MIN_POLL_INTERVAL`] to [`MAX_POLL_INTERVAL`].
     pub interval: Duration,
 }
 
@@ -221,6 +223,8 @@ pub struct Poller {
     next_serial: u32,
     schedule: BinaryHeap<Reverse<(Instant, u32, u32, usize)>>,
     spare: Vec<VarBindBuf>,
+    /// When requests failed that could not even be sent: their runs want to hear of it.
+    unsent_since: Option<Instant>,
     stats: PollerStats,
 }
 
@@ -239,6 +243,7 @@ impl Poller {
             next_serial: 0,
             schedule: BinaryHeap::new(),
             spare: Vec::new(),
+            unsent_since: None,
             stats: PollerStats::default(),
         }
     }
@@ -267,7 +272,7 @@ impl Poller {
     pub fn add_device(&mut self, now: Instant, target: TargetConfig, owner: u64, jobs: Vec<Job>) -> DeviceId {
         let phase = |rng: &mut StdRng, interval: Duration| interval.mul_f64(rng.random::<f64>());
         let jobs = jobs.into_iter().map(|mut job| {
-            job.interval = job.interval.max(MIN_POLL_INTERVAL);
+            job.interval = job.interval.clamp(MIN_POLL_INTERVAL, MAX_POLL_INTERVAL);
             let due = now + phase(&mut self.rng, job.interval);
             JobState { learned: vec![None; job.plan.tables.len()].into(), job, due, run: None }
         });
@@ -324,7 +329,7 @@ impl Poller {
     /// When [`Poller::handle_timeout`] wants to be called.
     pub fn poll_timeout(&mut self) -> Option<Instant> {
         let due = self.schedule.peek().map(|Reverse((due, ..))| *due);
-        [due, self.manager.poll_timeout()].into_iter().flatten().min()
+        [self.unsent_since, due, self.manager.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Starts what is due, retransmits and gives up what has waited long enough.
@@ -359,7 +364,11 @@ impl Poller {
 
     /// The next datagram to send; it is put at the end of `buffer`. Call until `None` after each other call.
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
-        self.manager.poll_transmit(now, buffer)
+        let transmit = self.manager.poll_transmit(now, buffer);
+        if self.manager.has_failures() {
+            self.unsent_since.get_or_insert(now);
+        }
+        transmit
     }
 
     fn insert(&mut self, target: TargetConfig, owner: u64, jobs: SmallVec<[JobState; 1]>, once: bool) -> DeviceId {
@@ -472,6 +481,7 @@ impl Poller {
     }
 
     fn handle_failures(&mut self, now: Instant, sink: &mut dyn PollSink) {
+        self.unsent_since = None;
         while let Some(Failure { token, error, attempts, varbinds, .. }) = self.manager.poll_failure() {
             self.recycle(varbinds);
             let Some((Token { slot, step, .. }, run)) = self.run_of(token) else { continue };

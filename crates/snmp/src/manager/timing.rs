@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::limits::MAX_WAIT;
+
 /// How long to wait and how often to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
@@ -68,13 +70,13 @@ impl RttEstimator {
     /// How long to wait after this try; the first is 0.
     pub fn wait(&self, timing: &Timing, attempt: u8) -> Duration {
         if !timing.adaptive {
-            return timing.initial;
+            return timing.initial.min(MAX_WAIT);
         }
         let base = self
             .smoothed()
             .map_or(timing.initial, |smoothed| smoothed + 4 * Duration::from_micros(u64::from(self.variation_us)));
         let doubled = base.max(timing.min).saturating_mul(1 << attempt.min(16));
-        doubled.min(timing.max)
+        doubled.min(timing.max).min(MAX_WAIT)
     }
 }
 

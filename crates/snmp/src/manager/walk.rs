@@ -74,7 +74,8 @@ struct Subtree {
 /// A walk over some subtrees.
 #[derive(Debug)]
 pub struct Walk {
-    non_repeaters: Vec<Oid>,
+    /// Those the agent has not shown to be without a successor, each with its index.
+    non_repeaters: Vec<(usize, Oid)>,
     subtrees: Vec<Subtree>,
     options: WalkOptions,
     /// What the last request asked: the subtrees, and how many successors of each.
@@ -93,7 +94,7 @@ impl Walk {
     pub fn new(non_repeaters: Vec<Oid>, roots: impl IntoIterator<Item = Oid>, options: WalkOptions) -> Self {
         let subtree = |root: Oid| Subtree { cursor: root.clone(), root, rows: 0, end: None };
         Walk {
-            non_repeaters,
+            non_repeaters: non_repeaters.into_iter().enumerate().collect(),
             subtrees: roots.into_iter().map(subtree).collect(),
             asked: Vec::new(),
             repetitions: 0,
@@ -142,7 +143,7 @@ impl Walk {
         }
         varbinds.clear();
         let asked = self.asked.iter().map(|&i| &self.subtrees[i].cursor);
-        for name in self.non_repeaters.iter().chain(asked) {
+        for name in self.non_repeaters.iter().map(|(_, name)| name).chain(asked) {
             varbinds.push(name.as_oid(), Value::Null);
         }
         self.repetitions = self.repetitions_that_fit();
@@ -186,7 +187,7 @@ impl Walk {
         let most = fixed + self.asked.len() * usize::from(self.repetitions);
         for (i, varbind) in response.varbinds.iter().take(most).enumerate() {
             match i.checked_sub(fixed) {
-                None => found(WalkItem::NonRepeater(i), varbind),
+                None => found(WalkItem::NonRepeater(self.non_repeaters[i].0), varbind),
                 Some(repeated) => {
                     let index = self.asked[repeated % self.asked.len()];
                     if self.subtrees[index].advance(&varbind, &self.options) {

@@ -80,10 +80,17 @@ impl Usm {
         found.map(|protocol| &**protocol).ok_or_else(|| OutgoingError::UnknownPrivProtocol(id.to_string()))
     }
 
-    /// A user's keys for an engine, and whether they come from the cache.
-    fn keys(&self, engine_id: EngineId, user: &Numbered) -> Result<(Arc<LocalizedKeys>, bool), OutgoingError> {
-        if let Some(keys) = self.users.lock().keys(engine_id, user.0) {
-            return Ok((keys, true));
+    /// A user's keys for an engine, as far as this level needs them, and whether they were made just now.
+    fn keys(
+        &self,
+        engine_id: EngineId,
+        user: &Numbered,
+        level: SecurityLevel,
+    ) -> Result<(Arc<LocalizedKeys>, bool), OutgoingError> {
+        let cached = self.users.lock().keys(engine_id, user.0);
+        let privacy = user.1.privacy.as_ref().filter(|_| level.is_private());
+        if let Some(keys) = cached.as_ref().filter(|keys| privacy.is_none() || keys.privacy.is_some()) {
+            return Ok((keys.clone(), false));
         }
         // Outside the lock: Reeder's key extension hashes a megabyte.
         let mut keys = LocalizedKeys::default();
@@ -94,18 +101,13 @@ impl Usm {
                 UserKey::Localized(key) => key.clone(),
             };
             keys.auth = Some(localized(auth_key));
-            if let Some((priv_id, priv_key)) = &user.1.privacy {
+            if let Some((priv_id, priv_key)) = privacy {
                 let privacy = self.privacy(*priv_id)?;
                 let key = privacy.extend_key(auth, localized(priv_key).as_octets(), engine_id.as_octets());
                 keys.privacy = Some(key.map_err(|error| OutgoingError::Privacy(error.to_string()))?);
             }
         }
-        Ok((Arc::new(keys), false))
-    }
-
-    /// Keeps keys that have proved themselves or are our own to use; `false` if there is no room.
-    fn keep(&self, engine_id: EngineId, user: &Numbered, keys: &LocalizedKeys) -> bool {
-        self.users.lock().keep_keys(engine_id, user.0, &user.1, keys.clone())
+        Ok((Arc::new(keys), true))
     }
 
     /// Completes a message. `outgoing.engine_id` is authoritative, its clock says `time`.
@@ -137,9 +139,9 @@ impl Usm {
         let missing = |missing| OutgoingError::UnsupportedLevel { name: outgoing.user_name.clone(), level, missing };
         let signer = signer.ok_or_else(|| missing("authentication protocol"))?;
         let user = &signer.1;
-        let (keys, cached) = self.keys(outgoing.engine_id, signer)?;
-        if !cached && !self.keep(outgoing.engine_id, signer, &keys) {
-            return Err(OutgoingError::TooManyEngines { limit: MAX_KNOWN_ENGINES });
+        let (keys, is_new) = self.keys(outgoing.engine_id, signer, level)?;
+        if is_new {
+            self.users.lock().keep_keys(outgoing.engine_id, signer, &keys);
         }
         let (Some((auth_id, _)), Some(auth_key)) = (&user.auth, &keys.auth) else {
             return Err(missing("authentication protocol"));
@@ -154,6 +156,8 @@ impl Usm {
             let plain = writer.written();
             let padding = privacy.padded_len(plain) - plain;
             writer.pad_end(padding);
+            // Half a scoped PDU can't be encrypted, and no salt is worth it.
+            writer.check()?;
             let input = EncryptInput {
                 engine_boots: boots,
                 engine_time: time,
@@ -195,11 +199,12 @@ impl Usm {
         signed: &Signed<'_>,
     ) -> Option<(&'u Numbered, Arc<LocalizedKeys>, bool)> {
         users.iter().find_map(|user| {
-            let (keys, cached) = self.keys(engine_id, user).ok()?;
+            // Making a key to decrypt with may cost a megabyte of hashing: not for who has not signed.
+            let (keys, is_new) = self.keys(engine_id, user, SecurityLevel::AuthNoPriv).ok()?;
             let auth = self.auth(user.1.auth.as_ref()?.0).ok()?;
             let zeros = ZERO_MAC.get(..auth.mac_len())?;
             let parts = [signed.before, zeros, signed.after];
-            auth.verify(keys.auth.as_ref()?.as_octets(), &parts, signed.mac).then_some((user, keys, cached))
+            auth.verify(keys.auth.as_ref()?.as_octets(), &parts, signed.mac).then_some((user, keys, is_new))
         })
     }
 
@@ -212,11 +217,14 @@ impl Usm {
         if let Some(clock) = inner.clocks.get_mut(&engine_id) {
             return clock.admit(now, stated);
         }
+        // An engine whose boots are used up is remembered as such (RFC 3414 §2.2.2): nothing older counts as new.
+        let mut clock = RemoteClock::new(now, stated);
+        let is_timely = clock.admit(now, stated);
         let room = inner.clocks.len() < MAX_KNOWN_ENGINES;
         if room {
-            inner.clocks.insert(engine_id, RemoteClock::new(now, stated));
+            inner.clocks.insert(engine_id, clock);
         }
-        room
+        room && is_timely
     }
 
     fn process(
@@ -263,7 +271,7 @@ impl Usm {
             mac: &message[digest.clone()],
             after: &message[digest.end..outer.end],
         };
-        let Some((numbered, keys, cached)) = self.authenticate(&able, engine_id, &signed) else {
+        let Some((numbered, mut keys, mut is_new)) = self.authenticate(&able, engine_id, &signed) else {
             return Err(report(Statistic::WrongDigests));
         };
         let user = &numbered.1;
@@ -271,10 +279,13 @@ impl Usm {
         if !self.admit(now, engine_id, stated) {
             return Err(self.reported(Statistic::NotInTimeWindows, SecurityLevel::AuthNoPriv, &sender));
         }
-        if !cached {
-            self.keep(engine_id, numbered, &keys);
-        }
         let decryption_error = || self.reported(Statistic::DecryptionErrors, SecurityLevel::NoAuthNoPriv, &sender);
+        if level.is_private() && keys.privacy.is_none() {
+            (keys, is_new) = self.keys(engine_id, numbered, level).map_err(|_| decryption_error())?;
+        }
+        if is_new {
+            self.users.lock().keep_keys(engine_id, numbered, &keys);
+        }
         let data = match outer.data.clone() {
             MsgData::Plain(data) if !level.is_private() => data,
             MsgData::Encrypted(data) if level.is_private() => {

@@ -77,6 +77,7 @@ pub struct UsmUsers {
 }
 
 pub(super) struct Inner {
+    local: EngineId,
     pub(super) clock: LocalClock,
     users: Vec<Option<Arc<UsmUser>>>,
     by_security_name: HashMap<Name, usize>,
@@ -96,6 +97,7 @@ impl UsmUsers {
     /// any earlier start of the same engine ID (RFC 3414 §2.2.1).
     pub fn new(local: EngineId, at_start: EngineTime, started: Instant) -> Self {
         let inner = Inner {
+            local,
             clock: LocalClock::new(at_start, started),
             users: Vec::new(),
             by_security_name: HashMap::new(),
@@ -121,13 +123,24 @@ impl UsmUsers {
         Some(self.lock().clocks.get(engine_id)?.now(now))
     }
 
+    /// How many other engines' times are kept.
+    pub fn clock_count(&self) -> usize {
+        self.lock().clocks.len()
+    }
+
+    /// For how many pairs of engine and user localized keys are kept.
+    pub fn key_count(&self) -> usize {
+        self.lock().keys.len()
+    }
+
     /// Forgets another engine's time, so that the next authentic message from it sets it anew: for an
     /// operator whose device came back with fewer boots than before.
     pub fn forget_engine(&self, engine_id: &EngineId) {
         self.lock().clocks.remove(engine_id);
     }
 
-    /// Adds a user, or replaces the one of the same security name. Several engines of one process may share it.
+    /// Adds a user, or replaces the one of the same security name; nothing changes where there is an error. Several
+    /// engines of one process may share it.
     pub fn insert(&self, user: impl Into<Arc<UsmUser>>) -> Result<(), AddUserError> {
         let user = user.into();
         if user.privacy.is_some() && user.auth.is_none() {
@@ -138,11 +151,13 @@ impl UsmUsers {
             return Err(AddUserError::LocalizedWithoutEngine(user.security_name.clone()));
         }
         let mut inner = self.lock();
-        inner.remove(&user.security_name);
-        let namesakes = inner.by_user_name.get(&user.user_name).map_or(0, SmallVec::len);
+        let replaced =
+            inner.by_security_name(&user.security_name).is_some_and(|(_, old)| old.user_name == user.user_name);
+        let namesakes = inner.by_user_name.get(&user.user_name).map_or(0, SmallVec::len) - usize::from(replaced);
         if namesakes >= MAX_USERS_OF_ONE_NAME {
             return Err(AddUserError::TooManyOfOneName(user.user_name.clone()));
         }
+        inner.remove(&user.security_name);
         let index = inner.users.iter().position(Option::is_none).unwrap_or(inner.users.len());
         inner.by_security_name.insert(user.security_name.clone(), index);
         inner.by_user_name.entry(user.user_name.clone()).or_default().push(index);
@@ -184,22 +199,16 @@ impl Inner {
         self.keys.get(&(engine_id, user)).cloned()
     }
 
-    /// Keeps keys; `false` if there is no room.
-    pub(super) fn keep_keys(
-        &mut self,
-        engine_id: EngineId,
-        index: usize,
-        user: &Arc<UsmUser>,
-        keys: LocalizedKeys,
-    ) -> bool {
-        if self.keys.len() >= MAX_KNOWN_ENGINES {
-            return false;
-        }
+    /// Keeps keys for the local engine or one that has authenticated itself, if there is room. Those for other
+    /// engines are made anew each time: anyone could fill the table with engines that do not exist.
+    pub(super) fn keep_keys(&mut self, engine_id: EngineId, user: &(usize, Arc<UsmUser>), keys: &Arc<LocalizedKeys>) {
+        let &(index, ref user) = user;
+        let is_proven = engine_id == self.local || self.clocks.contains_key(&engine_id);
         // A user that was replaced while its keys were made must not leave the old ones behind.
-        if self.users[index].as_ref().is_some_and(|present| Arc::ptr_eq(present, user)) {
-            self.keys.insert((engine_id, index), Arc::new(keys));
+        let is_present = self.users[index].as_ref().is_some_and(|present| Arc::ptr_eq(present, user));
+        if is_proven && is_present && self.keys.len() < MAX_KNOWN_ENGINES {
+            self.keys.insert((engine_id, index), keys.clone());
         }
-        true
     }
 
     fn remove(&mut self, security_name: &Name) {
@@ -208,6 +217,48 @@ impl Inner {
         self.keys.retain(|&(_, user), _| user != index);
         if let Some(indexes) = self.by_user_name.get_mut(&user.user_name) {
             indexes.retain(|i| *i != index);
+            if indexes.is_empty() {
+                self.by_user_name.remove(&user.user_name);
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(security_name: String, user_name: &str) -> UsmUser {
+        let (security_name, user_name) = (Name::new(security_name).unwrap(), Name::new(user_name).unwrap());
+        UsmUser { security_name, user_name, engine_id: None, auth: None, privacy: None }
+    }
+
+    #[test]
+    fn a_user_that_can_not_be_replaced_stays() {
+        let users = UsmUsers::new(EngineId::EMPTY, EngineTime { boots: 1, time: 0 }, Instant::now());
+        for i in 0..MAX_USERS_OF_ONE_NAME {
+            users.insert(user(format!("crowd {i}"), "crowd")).unwrap();
+        }
+        users.insert(user("alone".into(), "alone")).unwrap();
+        let refused = AddUserError::TooManyOfOneName(Name::new("crowd").unwrap());
+        assert_eq!(users.insert(user("alone".into(), "crowd")), Err(refused));
+        assert_eq!(users.lock().by_user_name(b"alone", EngineId::EMPTY).len(), 1);
+        // One of the crowd can be replaced by another, and by somebody else.
+        users.insert(user("crowd 7".into(), "crowd")).unwrap();
+        users.insert(user("crowd 7".into(), "gone")).unwrap();
+        users.insert(user("alone".into(), "crowd")).unwrap();
+        assert_eq!(users.lock().by_user_name(b"crowd", EngineId::EMPTY).len(), MAX_USERS_OF_ONE_NAME);
+        assert!(users.lock().by_user_name(b"alone", EngineId::EMPTY).is_empty());
+    }
+
+    #[test]
+    fn users_that_come_and_go_leave_nothing_behind() {
+        let users = UsmUsers::new(EngineId::EMPTY, EngineTime { boots: 1, time: 0 }, Instant::now());
+        for i in 0..100 {
+            users.insert(user("one".into(), &format!("name {i}"))).unwrap();
+        }
+        users.remove(&Name::new("one").unwrap());
+        let inner = users.lock();
+        assert_eq!((inner.by_user_name.len(), inner.by_security_name.len(), inner.users.len()), (0, 0, 1));
     }
 }

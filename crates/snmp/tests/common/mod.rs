@@ -25,7 +25,7 @@ pub fn oid(text: &str) -> Oid {
 }
 
 #[derive(Default)]
-pub struct CountingSalts(AtomicU64);
+pub struct CountingSalts(pub AtomicU64);
 
 impl SaltSource for CountingSalts {
     fn next_salt(&self) -> Result<u64, String> {

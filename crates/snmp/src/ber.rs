@@ -86,6 +86,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The octets not yet read.
+    #[inline]
     pub fn rest(&self) -> &'a [u8] {
         &self.message[self.at..self.end]
     }

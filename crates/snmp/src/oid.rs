@@ -43,8 +43,16 @@ pub enum OidError {
 pub struct OidRef<'a>(&'a [u8]);
 
 /// An owned, valid OBJECT IDENTIFIER.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq, Hash)]
 pub struct Oid(SmallVec<[u8; 24]>);
+
+impl Clone for Oid {
+    /// Octets at once: `SmallVec` clones one by one.
+    #[inline]
+    fn clone(&self) -> Self {
+        Oid(SmallVec::from_slice(&self.0))
+    }
+}
 
 const ZERO_DOT_ZERO: &[u8] = &[0];
 
@@ -53,13 +61,10 @@ impl<'a> OidRef<'a> {
     pub const ZERO: OidRef<'static> = OidRef(ZERO_DOT_ZERO);
 
     /// Takes BER content octets. Zero octets, which some agents send for `0.0`, are read as that.
+    #[inline]
     pub fn from_ber(content: &'a [u8]) -> Result<Self, OidError> {
         if content.is_empty() {
             return Ok(OidRef(ZERO_DOT_ZERO));
-        }
-        // Nearly every sub-identifier in the field is below 128: then each octet is one.
-        if content.len() < MAX_OID_ARCS && content.iter().fold(0, |all, b| all | b) < 0x80 {
-            return Ok(OidRef(content));
         }
         check_ber(content)?;
         Ok(OidRef(content))
@@ -299,22 +304,35 @@ pub struct Arcs<'a> {
 impl Iterator for Arcs<'_> {
     type Item = u32;
 
+    #[inline]
     fn next(&mut self) -> Option<u32> {
-        if let Some(second) = self.second.take() {
-            return Some(second);
+        if self.first || self.second.is_some() {
+            return self.next_of_root();
         }
-        if self.rest.is_empty() {
-            return None;
+        let (&octet, tail) = self.rest.split_first()?;
+        // Nearly every sub-identifier in the field is one octet.
+        if octet < 0x80 {
+            self.rest = tail;
+            return Some(u32::from(octet));
         }
         let (arc, used) = read_arc(self.rest);
         self.rest = &self.rest[used..];
-        if self.first {
-            self.first = false;
-            let root = (arc / 40).min(2);
-            self.second = Some((arc - root * 40) as u32);
-            return Some(root as u32);
-        }
         Some(arc as u32)
+    }
+}
+
+impl Arcs<'_> {
+    /// The two root sub-identifiers, which share the first number (X.690 §8.19.4).
+    fn next_of_root(&mut self) -> Option<u32> {
+        if let Some(second) = self.second.take() {
+            return Some(second);
+        }
+        let (number, used) = read_arc(self.rest);
+        self.rest = &self.rest[used..];
+        self.first = false;
+        let root = (number / 40).min(2);
+        self.second = Some((number - root * 40) as u32);
+        Some(root as u32)
     }
 }
 
@@ -348,6 +366,10 @@ fn push_arc(content: &mut SmallVec<[u8; 24]>, arc: u64) {
     }
 }
 
+/// Of eight octets, the bits that say that a sub-identifier goes on.
+const CONTINUED: u64 = 0x8080_8080_8080_8080;
+
+#[inline]
 fn check_ber(content: &[u8]) -> Result<(), OidError> {
     // Two root sub-identifiers share the first number (X.690 §8.19.4), which may so exceed 2^32-1 by 80.
     let arcs = 1 + check_arcs(content, u64::from(u32::MAX) + 80)?;
@@ -355,22 +377,31 @@ fn check_ber(content: &[u8]) -> Result<(), OidError> {
 }
 
 /// Checks base-128 numbers, of which the first may be as large as `first_limit`; returns how many there are.
+#[inline]
 fn check_arcs(content: &[u8], first_limit: u64) -> Result<usize, OidError> {
     if content.len() > MAX_OID_OCTETS {
         return Err(OidError::TooManyArcs);
     }
-    let mut arcs = 0;
-    let mut at = 0;
-    while at < content.len() {
-        if content[at] == 0x80 {
-            return Err(OidError::Padded);
-        }
-        let length = content[at..].iter().position(|&b| b < 0x80).ok_or(OidError::Unfinished)? + 1;
-        let limit = if at == 0 { first_limit } else { u64::from(u32::MAX) };
-        if length > 5 || read_arc(&content[at..]).0 > limit {
-            return Err(OidError::ArcTooLarge);
-        }
-        at += length;
+    let (mut arcs, mut limit, mut rest) = (0, first_limit, content);
+    // Nearly every sub-identifier in the field is below 128, an octet: then eight are seen at once.
+    while let Some((eight, tail)) = rest.split_first_chunk::<8>()
+        && u64::from_ne_bytes(*eight) & CONTINUED == 0
+    {
+        (arcs, limit, rest) = (arcs + 8, u64::from(u32::MAX), tail);
+    }
+    while let Some((&octet, tail)) = rest.split_first() {
+        rest = match octet {
+            0..0x80 => tail,
+            0x80 => return Err(OidError::Padded),
+            _ => {
+                let length = rest.iter().position(|&b| b < 0x80).ok_or(OidError::Unfinished)? + 1;
+                if length > 5 || read_arc(rest).0 > limit {
+                    return Err(OidError::ArcTooLarge);
+                }
+                &rest[length..]
+            }
+        };
+        limit = u64::from(u32::MAX);
         arcs += 1;
     }
     Ok(arcs)
@@ -448,6 +479,23 @@ mod tests {
         assert_eq!(OidSuffix::from_ber(&[1; 128]).unwrap().arcs().count(), 128);
         assert_eq!(OidSuffix::from_ber(&[1; 129]), Err(OidError::TooManyArcs));
         assert!(OidSuffix::from_ber(&[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_long_sub_identifier_is_read_at_any_place() {
+        for (place, arc) in (1..20).flat_map(|place| [128, 16_384, u32::MAX].map(|arc| (place, arc))) {
+            let mut arcs = [1, 3, 6, 1, 4, 1, 9, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+            arcs[0] = 2;
+            arcs[place] = arc;
+            let written = Oid::from_arcs(&arcs).unwrap();
+            let ber = written.as_oid().as_ber();
+            let read = OidRef::from_ber(ber).unwrap();
+            assert!(read.arcs().eq(arcs), "{read}");
+            let ends = ber.iter().enumerate().filter(|(_, octet)| **octet >= 0x80).map(|(at, _)| at + 1);
+            for end in ends {
+                assert_eq!(OidRef::from_ber(&ber[..end]), Err(OidError::Unfinished), "{read}");
+            }
+        }
     }
 
     #[test]

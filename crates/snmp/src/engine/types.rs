@@ -92,8 +92,16 @@ impl FromStr for EngineId {
 
 /// A name of at most 255 octets, by convention UTF-8: a `securityName`, `usmUserName` or `contextName`
 /// (RFC 3411 `SnmpAdminString`).
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Name(SmallVec<[u8; 24]>);
+
+impl Clone for Name {
+    /// Octets at once: `SmallVec` clones one by one.
+    #[inline]
+    fn clone(&self) -> Self {
+        Name(SmallVec::from_slice(&self.0))
+    }
+}
 
 /// A name over 255 octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

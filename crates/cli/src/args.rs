@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    bulk, check, completions, devices, discover, events, get, getnext, history, inform, init, man, node, profiles,
-    series, set, translate, trap, traps, walk,
+    bulk, check, completions, demo, devices, discover, events, get, getnext, history, inform, init, man, node,
+    profiles, series, set, sim, translate, trap, traps, walk,
 };
 
 /// Highly available SNMP monitoring, and tools for SNMP agents
@@ -29,6 +29,7 @@ pub enum Command {
     Trap(trap::Command),
     Inform(inform::Command),
     Discover(discover::Command),
+    Demo(demo::Command),
     Node(node::Command),
     Check(check::Command),
     Init(init::Command),
@@ -37,6 +38,7 @@ pub enum Command {
     History(history::Command),
     Events(events::Command),
     Traps(traps::Command),
+    Sim(sim::Command),
     Translate(translate::Command),
     Profiles(profiles::Command),
     Completions(completions::Command),

@@ -58,3 +58,24 @@ pub const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// How often a node that ends looks for a second signal.
 pub const STOP_LOOK: Duration = Duration::from_millis(50);
+
+/// Simulated agents with a socket each; more of them at one port share a wildcard socket. A process may have 1,024 files.
+pub const MAX_SIMULATED_ADDRESSES_BOUND: usize = 512;
+
+/// Datagrams that a simulation takes in one system call.
+pub const SIMULATION_BATCH: usize = 32;
+
+/// What the sockets of a simulation want as receive buffer, in octets: thousands of agents may be asked at once.
+pub const SIMULATION_RECEIVE_BUFFER: usize = 8 << 20;
+
+/// Recordings that one simulation serves; snmpsim-data has 116.
+pub const MAX_RECORDINGS: usize = 100_000;
+
+/// Directories within directories of recordings: more is a loop.
+pub const MAX_RECORDING_DEPTH: usize = 16;
+
+/// How often a simulation looks whether it is to end.
+pub const SIMULATION_LOOK: Duration = Duration::from_millis(100);
+
+/// How often the demo says how it goes.
+pub const DEMO_STATUS_INTERVAL: Duration = Duration::from_secs(10);

@@ -7,6 +7,7 @@ mod args;
 mod bulk;
 mod check;
 mod completions;
+mod demo;
 mod devices;
 mod discover;
 mod events;
@@ -23,11 +24,14 @@ mod notify;
 mod options;
 mod print;
 mod profiles;
+mod recordings;
 mod records;
 mod reference;
 mod series;
 mod session;
 mod set;
+mod sim;
+mod simulation;
 mod terminal;
 mod translate;
 mod trap;
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
         Command::Trap(command) => ("trap", trap::run(command)),
         Command::Inform(command) => ("inform", inform::run(command)),
         Command::Discover(command) => ("discover", discover::run(command)),
+        Command::Demo(command) => ("demo", demo::run(command)),
         Command::Node(command) => ("node", node::run(command)),
         Command::Check(command) => ("check", check::run(command)),
         Command::Init(command) => ("init", init::run(command)),
@@ -59,6 +64,7 @@ fn main() -> ExitCode {
         Command::History(command) => ("history", history::run(command)),
         Command::Events(command) => ("events", events::run(command)),
         Command::Traps(command) => ("traps", traps::run(command)),
+        Command::Sim(command) => ("sim", sim::run(command)),
         Command::Translate(command) => ("translate", translate::run(command)),
         Command::Profiles(command) => ("profiles", profiles::run(command)),
         Command::Completions(command) => ("completions", completions::run(command)),

@@ -103,6 +103,8 @@ fn tell_where(config: &Config, daemon: &Daemon) {
     let polled = config.devices.iter().filter(|device| device.enabled).count();
     let data = config.node.data_dir.display();
     tell(&format!("hamsa node {}: polls {polled} of {} devices; data is in {data}", state.name, config.devices.len()));
+    let scheme = if config.http.tls.is_some() { "https" } else { "http" };
+    tell(&format!("  console: {scheme}://{}", daemon.http_address()));
     let traps: Vec<String> = state.trap_addresses.iter().map(ToString::to_string).collect();
     if !traps.is_empty() {
         tell(&format!("  traps and informs: {}", traps.join(", ")));

@@ -20,6 +20,7 @@ use crate::collector::{Collector, CollectorStats, DeviceSpec, unix_ms};
 use crate::config::{Config, Credentials, DeviceAddress, DeviceConfig, PollConfig, Security};
 use crate::credentials::CredentialsError;
 use crate::fleet::{DeviceEntry, DeviceIdentity, DeviceState, Fleet};
+use crate::http::{HttpError, HttpServer};
 use crate::identity::{self, IdentityError, StoredSalts};
 use crate::io_loop::{Command, LoopHandle, LoopParts, PreparedLoop};
 use crate::limits::RESOLVE_RETRY;
@@ -38,6 +39,8 @@ pub enum StartError {
     Identity(#[from] IdentityError),
     #[error(transparent)]
     Bind(#[from] BindError),
+    #[error(transparent)]
+    Http(#[from] HttpError),
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
     #[error("a profile that is shipped can't be used: {0}")]
@@ -83,6 +86,7 @@ pub struct NodeState {
 /// A running node.
 pub struct Daemon {
     state: Arc<NodeState>,
+    http: HttpServer,
     snmp_thread: JoinHandle<()>,
     resolver: Option<Resolver>,
 }
@@ -169,10 +173,11 @@ impl Daemon {
             trap_addresses,
             left_out,
         });
+        let http = HttpServer::start(&config.http, state.clone())?;
         let snmp_thread =
             prepared.start(LoopParts { poll_sockets, trap_sockets, poller, collector, notifications, writer })?;
         let resolver = add_devices(&state, config)?;
-        Ok(Daemon { state, snmp_thread, resolver })
+        Ok(Daemon { state, http, snmp_thread, resolver })
     }
 
     /// What its parts share.
@@ -180,8 +185,14 @@ impl Daemon {
         &self.state
     }
 
+    /// Where HTTP is served.
+    pub fn http_address(&self) -> SocketAddr {
+        self.http.local_addr()
+    }
+
     /// Ends polling, stores what was read, and returns when that is done.
     pub fn stop(self) {
+        self.http.stop();
         if let Some(Resolver { stop, thread }) = self.resolver {
             drop(stop);
             let _ = thread.join();

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use hamsa_node::config::{Config, Surroundings, check};
 use hamsa_node::daemon::{Daemon, NodeState, profile_names};
-use hamsa_node::http::HttpServer;
 use hamsa_testkit::http::{Response, send};
 use hamsa_testkit::{Snmpd, loopback, wait_until};
 use serde_json::Value;
@@ -16,7 +15,6 @@ use tempfile::TempDir;
 /// A running node; it ends when dropped.
 pub struct Node {
     daemon: Option<Daemon>,
-    http: Option<HttpServer>,
     /// The token that its requests carry.
     token: Option<String>,
     _home: TempDir,
@@ -63,7 +61,8 @@ impl NodeConfig {
     /// The configuration, checked; its files lie in the directory.
     pub fn check(&self, home: &TempDir) -> Config {
         let address = loopback();
-        let mut text = "[node]\nname = \"test-node\"\ndata_dir = \"data\"\n[store]\nsync_interval = \"50ms\"\n".to_owned();
+        let mut text =
+            "[node]\nname = \"test-node\"\ndata_dir = \"data\"\n[store]\nsync_interval = \"50ms\"\n".to_owned();
         let listen = if self.http.contains("listen") { String::new() } else { format!("listen = \"{address}:0\"\n") };
         writeln!(text, "[http]\n{listen}{}\n[traps]\nlisten = [\"{address}:0\"]\n{}", self.http, self.text).unwrap();
         for (name, contents) in &self.files {
@@ -81,8 +80,7 @@ impl NodeConfig {
         let home = TempDir::with_prefix("hamsa-node-").unwrap();
         let config = self.check(&home);
         let daemon = Daemon::start(&config).unwrap_or_else(|error| panic!("{error}"));
-        let http = HttpServer::start(&config.http, daemon.state().clone()).unwrap_or_else(|error| panic!("{error}"));
-        Node { daemon: Some(daemon), http: Some(http), token: self.token, _home: home }
+        Node { daemon: Some(daemon), token: self.token, _home: home }
     }
 }
 
@@ -105,7 +103,7 @@ impl Node {
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.http.as_ref().expect("it runs").local_addr()
+        self.daemon.as_ref().expect("it runs").http_address()
     }
 
     pub fn trap_address(&self) -> SocketAddr {
@@ -145,16 +143,13 @@ impl Node {
         });
     }
 
-    /// Stops HTTP, and then the rest.
     pub fn stop(mut self) {
-        self.http.take().expect("it runs").stop();
         self.daemon.take().expect("it runs").stop();
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        drop(self.http.take());
         if let Some(daemon) = self.daemon.take() {
             daemon.stop();
         }

@@ -118,6 +118,11 @@ impl Process {
         self.wait(TERMINATION_GRACE).unwrap_or_else(|| self.kill())
     }
 
+    /// Sends the child alone a SIGHUP, by which daemons are told to read their configuration again.
+    pub fn hang_up(&self) {
+        let _ = rustix::process::kill_process(Pid::from_child(&self.child), Signal::HUP);
+    }
+
     /// Kills the whole group (SIGKILL), as a crash of the machine would, and collects the child.
     pub fn kill(&mut self) -> ExitStatus {
         if let Some(status) = self.ended {

@@ -19,7 +19,7 @@ use crate::session::Session;
 /// Options of a command that asks an agent.
 #[derive(Debug, Args)]
 pub struct AgentOptions {
-    /// AGENT (HOST, HOST:PORT, udp:HOST:PORT or udp6:[ADDRESS]:PORT), and what the usage says after it
+    /// AGENT (HOST, HOST:PORT, udp:HOST:PORT or udp6:HOST:PORT; an IPv6 address in brackets), and what the usage says after it
     #[arg(value_name = "ARGUMENT", allow_negative_numbers = true)]
     pub arguments: Vec<String>,
     /// Tell on standard error how it went: engine, messages, round trip

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Args;
 use hamsa_node::config::{self, Config, Surroundings};
-use hamsa_node::daemon::{self, Daemon, NodeState};
+use hamsa_node::daemon::{self, Daemon};
 use hamsa_node::fleet::DeviceState;
+use hamsa_node::state::NodeState;
 use hamsa_sim::device::{DeviceModel, Recurring, Schedule};
 use hamsa_sim::recording::Library;
 use hamsa_sim::{

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Instant;
@@ -13,7 +13,7 @@ use anyhow::Context;
 use clap::Args;
 use hamsa_node::config::{Config, LogConfig, LogFormat, LogLevel};
 use hamsa_node::daemon::Daemon;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::level_filters::LevelFilter;
 
@@ -24,7 +24,9 @@ use crate::terminal::tell;
 
 /// Run a node: poll devices, receive notifications, keep and serve what comes
 ///
-/// SIGTERM or SIGINT (Ctrl-C) ends it after it has stored what it has read; a second one ends it at once.
+/// SIGTERM or SIGINT (Ctrl-C) ends it after it has stored what it has read; a second one ends it at once. SIGHUP makes it read its
+/// configuration again: devices and credentials are taken on, the rest waits for a restart; with a mistake in it nothing
+/// changes.
 #[derive(Debug, Args)]
 pub struct Command {
     /// The node's configuration; `hamsa init` writes one
@@ -40,13 +42,26 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     let config = load_config(&command.config)?;
     start_log(&config.log);
     // Before anything is started: a signal that comes now must end it properly too.
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let daemon = Daemon::start(&config)?;
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let mut daemon = Daemon::start(&config)?;
     tell_where(&config, &daemon);
     notify_systemd("READY=1");
-    signals.forever().next();
+    while signals.forever().next() == Some(SIGHUP) {
+        notify_systemd("RELOADING=1");
+        reload(&mut daemon, &command.config);
+        notify_systemd("READY=1");
+    }
     notify_systemd("STOPPING=1");
     stop(daemon, &mut signals)
+}
+
+/// Reads the configuration again. With a mistake in it the node goes on as before.
+fn reload(daemon: &mut Daemon, file: &Path) {
+    let reloaded = load_config(file).and_then(|config| Ok(daemon.reload(&config)?));
+    match reloaded {
+        Ok(reloaded) => tell(&format!("hamsa node: {} read again; {reloaded}", file.display())),
+        Err(error) => tell(&format!("hamsa node: {error:#}\n  The configuration in force stays.")),
+    }
 }
 
 /// Lets the node end, for a bounded time, or until the next signal.
@@ -62,7 +77,7 @@ fn stop(daemon: Daemon, signals: &mut Signals) -> anyhow::Result<()> {
     loop {
         match ended.recv_timeout(STOP_LOOK) {
             Ok(()) => return Ok(()),
-            Err(RecvTimeoutError::Timeout) if signals.pending().next().is_some() => {
+            Err(RecvTimeoutError::Timeout) if signals.pending().any(|signal| signal != SIGHUP) => {
                 tell("hamsa node: ended before everything was stored");
                 return Err(Told.into());
             }

@@ -20,7 +20,7 @@ const ENGINE_EPOCH: u64 = 1_577_836_800;
 /// Options of a command that sends a notification.
 #[derive(Debug, Args)]
 pub struct NotifyOptions {
-    /// RECEIVER (HOST, HOST:PORT or udp6:[ADDRESS]:PORT; the port is 162 if none is given), and what the usage says after it
+    /// RECEIVER (HOST, HOST:PORT or udp6:HOST:PORT; the port is 162 if none is given), and what the usage says after it
     #[arg(value_name = "ARGUMENT", allow_negative_numbers = true)]
     pub arguments: Vec<String>,
     /// Tell on standard error what was sent

@@ -1,33 +1,31 @@
 //! A node put together from its configuration: store, engine, loop, writer, HTTP. Everything that can fail
 //! happens in [`Daemon::start`], before anything is polled.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
-use hamsa_snmp::engine::{CommunityTable, Engine, EngineStats, EngineTime, Name};
-use hamsa_snmp::manager::{Poller, TargetConfig, Timing, WalkOptions};
-use hamsa_snmp::message::Version;
+use hamsa_snmp::engine::{CommunityTable, Engine, EngineStats, EngineTime};
+use hamsa_snmp::manager::Poller;
 use hamsa_snmp::mib::{Mib, MibDiagnostic, MibPaths, ModuleChoice};
 use hamsa_snmp::usm::{Usm, UsmUsers};
-use hamsa_store::{OpenError, SeriesName, Store, StoreOptions};
+use hamsa_store::{OpenError, Store, StoreOptions};
 
-use crate::collector::{Collector, CollectorStats, DeviceSpec, unix_ms};
-use crate::config::{Config, Credentials, DeviceAddress, DeviceConfig, PollConfig, Security};
+use crate::collector::Collector;
+use crate::config::Config;
 use crate::credentials::CredentialsError;
-use crate::fleet::{DeviceEntry, DeviceIdentity, DeviceState, Fleet};
+use crate::fleet::Fleet;
 use crate::http::{HttpError, HttpServer};
 use crate::identity::{self, IdentityError, StoredSalts};
-use crate::io_loop::{Command, LoopHandle, LoopParts, PreparedLoop};
-use crate::limits::RESOLVE_RETRY;
+use crate::inventory::{Inventory, ReloadError, Reloaded};
+use crate::io_loop::{Command, LoopParts, PreparedLoop};
 use crate::net::{BindError, BoundUdp, UdpOptions};
-use crate::notifications::{AcceptedNames, NotificationReceiver, NotificationStats};
-use crate::profile::{Profile, ProfileError, ProfileSet};
-use crate::writer::{WriterConfig, WriterHandle, WriterStats};
+use crate::notifications::{AcceptedNames, NotificationReceiver};
+use crate::profile::{ProfileError, ProfileSet};
+use crate::state::{NodeState, Settings};
+use crate::writer::{WriterConfig, WriterHandle};
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -45,42 +43,10 @@ pub enum StartError {
     Credentials(#[from] CredentialsError),
     #[error("a profile that is shipped can't be used: {0}")]
     Profile(#[from] ProfileError),
+    #[error(transparent)]
+    Inventory(#[from] ReloadError),
     #[error("a thread or the random source can't be had: {0}")]
     System(#[from] std::io::Error),
-}
-
-/// What the parts of a node share, and HTTP shows.
-pub struct NodeState {
-    /// The node's name.
-    pub name: String,
-    /// When it was started.
-    pub started: SystemTime,
-    /// The devices.
-    pub fleet: Arc<Fleet>,
-    /// Samples, events and state.
-    pub store: Arc<Store>,
-    /// Object names.
-    pub mib: Arc<Mib>,
-    /// Device profiles.
-    pub profiles: Arc<ProfileSet>,
-    /// All credentials, by name.
-    pub credentials: BTreeMap<String, Arc<Credentials>>,
-    /// How to poll where nothing else is said.
-    pub poll: PollConfig,
-    /// Counters of polls.
-    pub collector_stats: Arc<CollectorStats>,
-    /// The SNMP engine's counters.
-    pub engine_stats: Arc<EngineStats>,
-    /// The writer's counters.
-    pub writer_stats: Arc<WriterStats>,
-    /// Counters of notifications.
-    pub notification_stats: Arc<NotificationStats>,
-    /// The loop that polls.
-    pub snmp: LoopHandle,
-    /// Where traps are received.
-    pub trap_addresses: Vec<SocketAddr>,
-    /// What was wrong with MIB files and profiles: they were left out.
-    pub left_out: Vec<String>,
 }
 
 /// A running node.
@@ -88,13 +54,9 @@ pub struct Daemon {
     state: Arc<NodeState>,
     http: HttpServer,
     snmp_thread: JoinHandle<()>,
-    resolver: Option<Resolver>,
-}
-
-/// The thread that looks up host names; it ends when `stop` is dropped.
-struct Resolver {
-    stop: Sender<()>,
-    thread: JoinHandle<()>,
+    inventory: Inventory,
+    /// What is in force.
+    config: Config,
 }
 
 impl Daemon {
@@ -129,8 +91,9 @@ impl Daemon {
             credentials.install(&communities, &users)?;
         }
         let salts = Arc::new(StoredSalts::new(store.clone(), engine_id));
-        let usm = Usm::new(users, engine_stats.clone(), salts);
-        let engine = Engine::with_communities(engine_id, engine_stats.clone(), communities).with_v3(Arc::new(usm));
+        let usm = Usm::new(users.clone(), engine_stats.clone(), salts);
+        let engine =
+            Engine::with_communities(engine_id, engine_stats.clone(), communities.clone()).with_v3(Arc::new(usm));
         let engine = Arc::new(engine);
 
         let fleet = Arc::new(Fleet::default());
@@ -163,8 +126,7 @@ impl Daemon {
             store,
             mib,
             profiles,
-            credentials: config.credentials.clone(),
-            poll: config.poll.clone(),
+            settings: RwLock::new(Arc::new(Settings::of(config))),
             collector_stats,
             engine_stats,
             writer_stats: writer.stats().clone(),
@@ -176,8 +138,9 @@ impl Daemon {
         let http = HttpServer::start(&config.http, state.clone())?;
         let snmp_thread =
             prepared.start(LoopParts { poll_sockets, trap_sockets, poller, collector, notifications, writer })?;
-        let resolver = add_devices(&state, config)?;
-        Ok(Daemon { state, http, snmp_thread, resolver })
+        let mut inventory = Inventory::new(state.clone(), communities, users);
+        inventory.replace(&config.devices, false)?;
+        Ok(Daemon { state, http, snmp_thread, inventory, config: config.clone() })
     }
 
     /// What its parts share.
@@ -190,13 +153,28 @@ impl Daemon {
         self.http.local_addr()
     }
 
+    /// Takes on a new configuration, as far as that can be done while the node runs: credentials, devices, how they
+    /// are polled, and whose notifications are taken. Devices that stay the same don't notice.
+    ///
+    /// # Errors
+    /// See [`ReloadError`]. Devices are polled as before then.
+    pub fn reload(&mut self, config: &Config) -> Result<Reloaded, ReloadError> {
+        let accepted = accepted_names(config)?;
+        let old = &self.config;
+        let gone = self.inventory.install(&old.credentials, &config.credentials)?;
+        *self.state.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Settings::of(config));
+        self.state.snmp.send(Command::Accept(accepted));
+        let mut reloaded = self.inventory.replace(&config.devices, old.poll != config.poll)?;
+        self.inventory.forget(&gone);
+        reloaded.after_restart = after_restart(old, config);
+        self.config = config.clone();
+        Ok(reloaded)
+    }
+
     /// Ends polling, stores what was read, and returns when that is done.
-    pub fn stop(self) {
+    pub fn stop(mut self) {
         self.http.stop();
-        if let Some(Resolver { stop, thread }) = self.resolver {
-            drop(stop);
-            let _ = thread.join();
-        }
+        self.inventory.stop();
         self.state.snmp.send(Command::Stop);
         if self.snmp_thread.join().is_err() {
             tracing::error!("the SNMP thread has panicked");
@@ -204,43 +182,19 @@ impl Daemon {
     }
 }
 
-impl NodeState {
-    /// How to reach an agent that is not in the inventory, with some credentials.
-    pub fn target(&self, address: SocketAddr, credentials: &Credentials) -> Result<TargetConfig, CredentialsError> {
-        let (context_name, engine_id) = match &credentials.security {
-            Security::V3(user) => (user.context.clone(), user.engine_id),
-            Security::V1(_) | Security::V2c(_) => (Name::default(), None),
-        };
-        Ok(TargetConfig {
-            address,
-            version: credentials.security.version(),
-            security_name: credentials.security_name()?,
-            level: credentials.level(),
-            context_name,
-            context_engine_id: None,
-            engine_id,
-            timing: timing(&self.poll),
-            max_outstanding: self.poll.max_outstanding,
-        })
-    }
-
-    /// How to walk the tables of an agent of this version.
-    pub fn walk(&self, version: Version) -> WalkOptions {
-        walk_options(&self.poll, version)
-    }
-}
-
-fn timing(poll: &PollConfig) -> Timing {
-    Timing { initial: poll.timeout, max: poll.max_timeout, retries: poll.retries, ..Timing::default() }
-}
-
-fn walk_options(poll: &PollConfig, version: Version) -> WalkOptions {
-    WalkOptions {
-        // v1 knows no GETBULK.
-        max_repetitions: if version == Version::V1 { 0 } else { poll.max_repetitions },
-        max_response_octets: poll.max_response_octets,
-        ..WalkOptions::default()
-    }
+/// Tables in which something has changed that is read at the start only.
+fn after_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let has_changed = [
+        ("[node]", old.node != new.node),
+        ("[http]", old.http != new.http),
+        ("[store]", old.store != new.store),
+        ("[poll]", (old.poll.refresh, old.poll.receive_buffer) != (new.poll.refresh, new.poll.receive_buffer)),
+        ("[traps]", old.traps.listen != new.traps.listen),
+        ("[mib]", old.mib != new.mib),
+        ("[profiles]", old.profiles != new.profiles),
+        ("[log]", old.log != new.log),
+    ];
+    has_changed.into_iter().filter(|(_, changed)| *changed).map(|(table, _)| table).collect()
 }
 
 fn load_mib(config: &Config) -> (Arc<Mib>, Vec<MibDiagnostic>) {
@@ -262,99 +216,6 @@ fn bind(config: &Config) -> Result<(Vec<BoundUdp>, Vec<BoundUdp>), BindError> {
     poll_sockets.extend(BoundUdp::bind((Ipv6Addr::UNSPECIFIED, 0).into(), for_polls));
     let trap_sockets = config.traps.listen.iter().map(|&address| BoundUdp::bind(address, for_traps));
     Ok((poll_sockets, trap_sockets.collect::<Result<_, _>>()?))
-}
-
-/// Devices with an address are polled at once; a thread looks up the names of the others for as long as it takes.
-fn add_devices(state: &Arc<NodeState>, config: &Config) -> Result<Option<Resolver>, StartError> {
-    let mut ready = Vec::new();
-    let mut unresolved = Vec::new();
-    for device in config.devices.iter().filter(|device| device.enabled) {
-        match &device.address {
-            DeviceAddress::Ip(address) => ready.push(spec(state, device, *address)?),
-            DeviceAddress::Host { name, port } => unresolved.push((device.clone(), name.clone(), *port)),
-        }
-    }
-    state.snmp.send(Command::Add(ready));
-    if unresolved.is_empty() {
-        return Ok(None);
-    }
-    let (stop, stopped) = channel();
-    let state = state.clone();
-    let resolve_all = move || {
-        while !unresolved.is_empty() {
-            unresolved.retain(|(device, name, port)| !resolve(&state, device, name, *port));
-            if unresolved.is_empty() || stopped.recv_timeout(RESOLVE_RETRY) != Err(RecvTimeoutError::Timeout) {
-                return;
-            }
-        }
-    };
-    let thread = thread::Builder::new().name("resolver".into()).spawn(resolve_all)?;
-    Ok(Some(Resolver { stop, thread }))
-}
-
-/// Looks a host name up and starts polling it; whether that was possible.
-fn resolve(state: &NodeState, device: &DeviceConfig, name: &str, port: u16) -> bool {
-    let found = (name, port).to_socket_addrs().map(|mut addresses| addresses.next());
-    let problem = match found {
-        Ok(Some(address)) => match spec(state, device, address) {
-            Ok(spec) => return state.snmp.send(Command::Add(vec![spec])),
-            Err(error) => error.to_string(),
-        },
-        Ok(None) => format!("host name {name} has no address"),
-        Err(error) => format!("host name {name}: {error}"),
-    };
-    tracing::warn!(device = device.name, "{problem}");
-    let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
-    let entry = DeviceEntry::new(identity_of(device, nowhere), now_ms());
-    {
-        let mut status = entry.lock();
-        status.state = DeviceState::Down;
-        status.errors = vec![problem];
-    }
-    state.fleet.insert(Arc::new(entry));
-    false
-}
-
-fn spec(state: &NodeState, device: &DeviceConfig, address: SocketAddr) -> Result<DeviceSpec, CredentialsError> {
-    let mut target = state.target(address, &device.credentials)?;
-    target.timing.initial = device.timeout;
-    target.timing.retries = device.retries;
-    target.max_outstanding = device.max_outstanding;
-    if !device.context.is_empty() {
-        target.context_name = device.context.clone();
-    }
-    let named = |names: &Vec<String>| -> Vec<Arc<Profile>> {
-        names.iter().filter_map(|name| state.profiles.get(name).cloned()).collect()
-    };
-    let uptime = SeriesName { device: device.name.clone(), object: "sysUpTime".to_owned(), instance: "0".to_owned() };
-    // Without it the first sample after a restart of this node just can't tell whether the device has restarted.
-    let last_uptime = state.store.lookup(&uptime).ok().flatten().and_then(|series| {
-        let sample = state.store.latest(series.id).ok().flatten()?;
-        Some((sample.time_ms, sample.value as u32))
-    });
-    Ok(DeviceSpec {
-        entry: Arc::new(DeviceEntry::new(identity_of(device, address), now_ms())),
-        walk: state.walk(target.version),
-        target,
-        profiles: device.profiles.as_ref().map(named),
-        last_uptime,
-    })
-}
-
-fn identity_of(device: &DeviceConfig, address: SocketAddr) -> DeviceIdentity {
-    DeviceIdentity {
-        name: device.name.clone(),
-        address,
-        credentials: device.credentials.name.clone(),
-        version: device.credentials.security.version(),
-        interval: device.interval,
-        labels: device.labels.clone(),
-    }
-}
-
-fn now_ms() -> i64 {
-    let now = Instant::now();
-    unix_ms(now, now)
 }
 
 /// The names of all profiles, for the configuration's check.

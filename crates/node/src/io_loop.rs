@@ -18,7 +18,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use crate::collector::{Collector, DeviceSpec, Scrape};
 use crate::limits::{BATCH_DATAGRAMS, FIRST_POLL_SPACING, MAX_COMMANDS_PER_TURN, STATS_INTERVAL};
 use crate::net::{BoundUdp, UdpBatch, UdpStats};
-use crate::notifications::{Incoming, NotificationReceiver, Outcome};
+use crate::notifications::{AcceptedNames, Incoming, NotificationReceiver, Outcome};
 use crate::writer::WriterHandle;
 
 /// What others ask of the loop.
@@ -32,6 +32,8 @@ pub enum Command {
     PollNow(String),
     /// Read a device for somebody who waits.
     Scrape(Box<Scrape>),
+    /// Take notifications in these names from now on.
+    Accept(AcceptedNames),
     /// The inform of this number is stored.
     Acknowledge(u64),
     /// End.
@@ -241,6 +243,7 @@ impl IoLoop {
                 Command::Remove(name) => self.collector.remove(&name, &mut self.poller),
                 Command::PollNow(name) => drop(self.collector.poll_now(now, &name, &mut self.poller)),
                 Command::Scrape(scrape) => self.collector.scrape(now, *scrape, &mut self.poller),
+                Command::Accept(names) => self.notifications.accept(names),
                 Command::Acknowledge(number) => {
                     if let Some(reply) = self.notifications.acknowledge(now, number, &mut self.buffer) {
                         let datagram = &self.buffer[self.buffer.len() - reply.length..];

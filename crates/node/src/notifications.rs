@@ -102,6 +102,11 @@ impl NotificationReceiver {
         }
     }
 
+    /// Takes notifications in these names from now on.
+    pub(crate) fn accept(&mut self, names: AcceptedNames) {
+        self.accepted = names;
+    }
+
     pub(crate) fn stats(&self) -> Arc<NotificationStats> {
         self.stats.clone()
     }

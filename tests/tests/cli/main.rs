@@ -6,5 +6,6 @@ mod failures;
 mod notify;
 mod operate;
 mod records;
+mod reload;
 mod run;
 mod secrets;

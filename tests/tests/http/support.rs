@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hamsa_node::config::{Config, Surroundings, check};
-use hamsa_node::daemon::{Daemon, NodeState, profile_names};
+use hamsa_node::daemon::{Daemon, profile_names};
+use hamsa_node::state::NodeState;
 use hamsa_testkit::http::{Response, send};
 use hamsa_testkit::{Snmpd, loopback, wait_until};
 use serde_json::Value;

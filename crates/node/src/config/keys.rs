@@ -165,7 +165,7 @@ section! {
         reload max_response_octets: u32 =
             NumberIn { min: MIN_MAX_MESSAGE_OCTETS, max: MAX_MESSAGE_OCTETS as u32 }, default(1400);
         /// How often a device's identity, the profiles that fit it and the names of its rows are read again.
-        reload refresh: Duration = DurationIn { min: Duration::from_secs(1), max: MAX_INTERVAL }, default("10m");
+        restart refresh: Duration = DurationIn { min: Duration::from_secs(1), max: MAX_INTERVAL }, default("10m");
         /// What each socket asks of the kernel as receive buffer. Too small a one drops answers.
         restart receive_buffer: u64 =
             SizeIn { min: RECEIVE_BUFFER_OCTETS.0, max: RECEIVE_BUFFER_OCTETS.1 }, default("4MiB");
@@ -188,9 +188,9 @@ section! {
     #[derive(Debug, Clone, PartialEq)]
     pub struct MibConfig = "[mib]" {
         /// Directories with MIB files. A broken file is reported and skipped.
-        reload dirs: Vec<PathBuf> = List(PathTo::Directory), default([]), example(["mibs"]);
+        restart dirs: Vec<PathBuf> = List(PathTo::Directory), default([]), example(["mibs"]);
         /// The modules to load from there, by name; all, if the list is empty.
-        reload modules: Vec<String> = List(plain_name()), default([]), example(["ACME-ROUTER-MIB"]);
+        restart modules: Vec<String> = List(plain_name()), default([]), example(["ACME-ROUTER-MIB"]);
     }
 }
 
@@ -199,7 +199,7 @@ section! {
     #[derive(Debug, Clone, PartialEq)]
     pub struct ProfilesConfig = "[profiles]" {
         /// Directories with profiles. One of the same name replaces the one that comes with Hamsa.
-        reload dirs: Vec<PathBuf> = List(PathTo::Directory), default([]), example(["profiles"]);
+        restart dirs: Vec<PathBuf> = List(PathTo::Directory), default([]), example(["profiles"]);
     }
 }
 
@@ -208,7 +208,7 @@ section! {
     #[derive(Debug, Clone, PartialEq)]
     pub struct LogConfig = "[log]" {
         /// The least important messages that are shown.
-        reload level: LogLevel = OneOf(&LogLevel::ALL, LogLevel::name), default("info");
+        restart level: LogLevel = OneOf(&LogLevel::ALL, LogLevel::name), default("info");
         /// Lines for people, or one JSON object a line.
         restart format: LogFormat = OneOf(&[LogFormat::Text, LogFormat::Json], LogFormat::name), default("text");
     }

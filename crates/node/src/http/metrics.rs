@@ -70,7 +70,7 @@ async fn snmp(State(app): State<AppRef>, headers: HeaderMap, mut query: Paramete
     // Further parameters are passed over: snmp_exporter does so, and its users' configurations have them.
     let deadline = Instant::now() + wait(&headers);
     let address = resolve(&target, deadline).await?;
-    let config = target_config(&app, address, credentials, context, engine_id)?;
+    let config = target_config(&app, address, &credentials, context, engine_id)?;
     let permit = app.scrapes.clone().try_acquire_owned();
     let permit = Arc::new(permit.map_err(|_| Refusal::busy("too many scrapes at a time"))?);
     let _running = Gauge::raise(&app.stats.scrapes_running);
@@ -185,13 +185,13 @@ fn modules(profiles: &ProfileSet, asked: &[String]) -> Result<Vec<(String, Arc<P
     Ok(modules)
 }
 
-fn credentials(app: &App, asked: Option<String>) -> Result<&Credentials, Refusal> {
-    let all = &app.node.credentials;
+fn credentials(app: &App, asked: Option<String>) -> Result<Arc<Credentials>, Refusal> {
+    let all = &app.node.settings().credentials;
     let found = match &asked {
         Some(name) => all.get(name),
         None => all.get(DEFAULT_AUTH).or_else(|| all.values().next()),
     };
-    found.map(AsRef::as_ref).ok_or_else(|| {
+    found.cloned().ok_or_else(|| {
         let error = format!("unknown auth '{}'", asked.as_deref().unwrap_or(DEFAULT_AUTH));
         let names = all.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         let hint = match names.as_str() {

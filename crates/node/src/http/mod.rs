@@ -32,8 +32,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::{Semaphore, watch};
 
-use crate::daemon::NodeState;
 use crate::limits::{HTTP_ANSWER_WAIT, HTTP_READERS, MAX_SCRAPES, MAX_STREAM_CLIENTS};
+use crate::state::NodeState;
 use guard::{Guard, SECURITY_HEADERS};
 use recent::Recent;
 use refusal::Refusal;

@@ -22,11 +22,11 @@ use super::stall::StallGuard;
 use super::stats::{Gauge, HttpStats};
 use super::{App, HttpError, router, stopped, tls};
 use crate::config::HttpConfig;
-use crate::daemon::NodeState;
 use crate::limits::{
     ACCEPT_RETRY, HTTP_HEAD_WAIT, HTTP_READERS, HTTP_STALL_WAIT, HTTP_STOP_WAIT, HTTP_THREADS, MAX_HTTP_CONNECTIONS,
     MAX_HTTP_HEAD_OCTETS, MAX_HTTP_HEADERS, TLS_HANDSHAKE_WAIT,
 };
+use crate::state::NodeState;
 
 /// Threads for what blocks: readers of the store, and host names being looked up.
 const BLOCKING_THREADS: usize = HTTP_READERS + 4;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use hamsa_store::Stats as StoreStats;
 
 use super::process::{ProcessFigures, udp_drops};
-use crate::daemon::NodeState;
 use crate::fleet::DeviceState;
 use crate::http::HttpStats;
 use crate::io_loop::LoopStats;
+use crate::state::NodeState;
 
 /// A device at that moment.
 pub(crate) struct DeviceSnapshot {

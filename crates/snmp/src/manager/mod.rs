@@ -5,17 +5,21 @@
 
 mod client;
 mod get;
+mod job;
 mod poller;
+mod request;
 mod timing;
 mod walk;
 
-pub use client::{
-    Completion, Failure, Handled, Manager, ManagerStats, Problem, RequestError, RequestId, RequestKind, SubmitError,
-    TargetConfig, TargetId, Transmit,
-};
+pub use client::Manager;
 pub use get::{GetError, GetMany};
-pub use poller::{
-    DeviceId, Job, PollError, PollOutcome, PollPlan, PollRef, PollResult, PollSink, Poller, PollerStats, SampleTime,
+pub use job::{
+    DeviceId, Job, PollError, PollOutcome, PollPlan, PollRef, PollResult, PollSink, PollerStats, SampleTime,
+};
+pub use poller::Poller;
+pub use request::{
+    Completion, Failure, Handled, ManagerStats, Problem, RequestError, RequestId, RequestKind, SubmitError,
+    TargetConfig, TargetId, Transmit,
 };
 pub use timing::{RttEstimator, Timing};
 pub use walk::{Learned, Walk, WalkError, WalkItem, WalkOptions};

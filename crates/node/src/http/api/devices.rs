@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::json_answer;
 use super::points::Gap;
-use crate::daemon::NodeState;
 use crate::fleet::{DeviceEntry, DeviceState};
 use crate::http::AppRef;
 use crate::http::millis;
@@ -15,6 +14,7 @@ use crate::http::query::Parameters;
 use crate::http::refusal::Refusal;
 use crate::http::view::{DeviceFilter, Present, STATES};
 use crate::limits::MAX_API_PAGE;
+use crate::state::NodeState;
 
 /// Devices in a list, unless `limit` says it.
 const DEFAULT_LIMIT: usize = 1_000;

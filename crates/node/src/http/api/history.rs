@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 
 use super::devices::no_device;
 use super::points::{Point, PointMaker, PointRules};
-use crate::daemon::NodeState;
 use crate::http::AppRef;
 use crate::http::moment::{now_ms, parse_duration_ms, parse_time_ms, rfc3339};
 use crate::http::query::Parameters;
@@ -26,6 +25,7 @@ use crate::http::view::{interval_ms, rules};
 use crate::limits::{
     HISTORY_CHUNK_OCTETS, HISTORY_GAP_INTERVALS, MAX_HISTORY_POINTS, MAX_HISTORY_SAMPLES, MAX_HISTORY_SERIES,
 };
+use crate::state::NodeState;
 
 /// What is asked for if no time is given.
 const DEFAULT_SPAN: &str = "-1h";
@@ -174,7 +174,7 @@ fn read(node: &NodeState, request: Request, abandoned: &AtomicBool) -> Result<Hi
     let interval_ms = match node.fleet.get(&request.device) {
         Some(device) => interval_ms(&device),
         // Of a device that is not polled any more.
-        None => i64::try_from(node.poll.interval.as_millis()).unwrap_or(i64::MAX),
+        None => i64::try_from(node.settings().poll.interval.as_millis()).unwrap_or(i64::MAX),
     };
     let (mut samples, mut points) = (0, 0);
     let mut series = Vec::with_capacity(selected.len());

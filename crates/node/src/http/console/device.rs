@@ -12,7 +12,6 @@ use super::device_tables::tables;
 use super::layout::{Frame, Tab};
 use super::page;
 use super::parts::{Show, counted, device_event, empty, query as link, short_name, state, time};
-use crate::daemon::NodeState;
 use crate::fleet::{DeviceEntry, DeviceState, DeviceStatus};
 use crate::http::api::no_device;
 use crate::http::query::Parameters;
@@ -20,6 +19,7 @@ use crate::http::refusal::Refusal;
 use crate::http::view::text::{grouped, long_time, short_time};
 use crate::http::view::{Present, present};
 use crate::http::{AppRef, millis};
+use crate::state::NodeState;
 
 /// Events of the device that its page shows.
 const LAST_EVENTS: usize = 10;

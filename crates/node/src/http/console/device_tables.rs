@@ -9,13 +9,13 @@ use maud::{Markup, html};
 use serde_json::json;
 
 use super::parts::bar;
-use crate::daemon::NodeState;
 use crate::http::moment::now_ms;
 use crate::http::view::text::{bytes, long_time, plain, si};
 use crate::http::view::{
     InOut, Interface, Present, Sensor, StorageArea, interfaces, is_shown_by_itself, sensors, storage_areas,
 };
 use crate::limits::CONSOLE_TABLE_ROWS;
+use crate::state::NodeState;
 
 /// All tables of a device that have rows.
 pub(super) fn tables(node: &NodeState, series: &[Present]) -> Markup {

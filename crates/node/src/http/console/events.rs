@@ -9,12 +9,12 @@ use serde_json::Value;
 use super::layout::{Frame, Tab};
 use super::page;
 use super::parts::{Show, device_event, device_link, empty, query as link, short_name, time};
-use crate::daemon::NodeState;
 use crate::http::AppRef;
 use crate::http::api::{parse_place, place};
 use crate::http::query::Parameters;
 use crate::http::refusal::Refusal;
 use crate::limits::CONSOLE_PAGE_EVENTS;
+use crate::state::NodeState;
 
 /// Variables of a notification that are shown at once; the rest unfolds.
 const SHOWN_VARIABLES: usize = 6;

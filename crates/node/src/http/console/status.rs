@@ -11,7 +11,6 @@ use maud::{Markup, html};
 use super::layout::{Frame, Tab};
 use super::page;
 use super::parts::{Show, time};
-use crate::daemon::NodeState;
 use crate::http::query::Parameters;
 use crate::http::refusal::Refusal;
 use crate::http::stats::HttpStats;
@@ -19,6 +18,7 @@ use crate::http::view::text::{bytes, grouped, long_time, percent, plain};
 use crate::http::view::{NodeView, StateCounts};
 use crate::http::{App, AppRef};
 use crate::prometheus::ProcessFigures;
+use crate::state::NodeState;
 
 pub(super) async fn status(State(app): State<AppRef>, query: Parameters) -> Result<Response, Refusal> {
     query.finish()?;

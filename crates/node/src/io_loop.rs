@@ -1,4 +1,4 @@
-//! The one thread that talks SNMP: all polls, all notifications. Read [`IoLoop::run`] from top to bottom.
+//! The one thread that talks SNMP: all polls, all notifications. Read `IoLoop::run` from top to bottom.
 //!
 //! Each turn takes what has arrived, at most a batch from each socket, then what is due, then sends at most
 //! a batch: so neither a flood of answers nor a burst of requests keeps the other waiting.

@@ -2,7 +2,7 @@
 //!
 //! A request comes in through `server` (connections, TLS), passes `guard` (who may ask) and reaches a handler in
 //! `api`, `console`, `metrics` or `assets`. What can't be served becomes a `refusal`. Handlers that read the store do so
-//! on threads of their own, see [`App::read`].
+//! on threads of their own, see `App::read`.
 
 mod api;
 mod assets;

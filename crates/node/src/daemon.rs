@@ -13,7 +13,7 @@ use hamsa_snmp::mib::{Mib, MibDiagnostic, MibPaths, ModuleChoice};
 use hamsa_snmp::usm::{Usm, UsmUsers};
 use hamsa_store::{OpenError, Store, StoreOptions};
 
-use crate::collector::Collector;
+use crate::collector::{Collector, CollectorConfig, system_clock};
 use crate::config::Config;
 use crate::credentials::CredentialsError;
 use crate::fleet::Fleet;
@@ -100,7 +100,13 @@ impl Daemon {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(std::io::Error::from)?;
         let poller = Poller::new(engine.clone(), seed);
-        let collector = Collector::new(mib.clone(), profiles.clone(), fleet.clone(), config.poll.refresh);
+        let collector = Collector::new(CollectorConfig {
+            mib: mib.clone(),
+            profiles: profiles.clone(),
+            fleet: fleet.clone(),
+            refresh: config.poll.refresh,
+            unix_ms: system_clock(),
+        });
         let collector_stats = collector.stats();
         let accepted = accepted_names(config)?;
         let notifications = NotificationReceiver::new(engine, mib.clone(), fleet.clone(), accepted);

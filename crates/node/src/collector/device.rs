@@ -11,7 +11,7 @@ use serde_json::json;
 use super::rows::Series;
 use super::run::{Raw, Run};
 use super::uptime::{Uptime, UptimeTracker};
-use super::{Context, DeviceSpec, unix_ms};
+use super::{Context, DeviceSpec};
 use crate::fleet::DeviceState;
 use crate::limits::MAX_ERRORS_SHOWN;
 use crate::profile::{DevicePlan, PlanChoice, Profile, ScalarRole};
@@ -139,7 +139,7 @@ impl Device {
 
     /// Puts a poll's outcome into the status; returns what went wrong.
     fn note_outcome(&mut self, outcome: &PollOutcome, context: &mut Context) -> Vec<String> {
-        let now_ms = unix_ms(outcome.finished, outcome.finished);
+        let now_ms = (context.unix_ms)(outcome.finished);
         let (state, problems) = match &outcome.result {
             PollResult::Complete => (DeviceState::Up, Vec::new()),
             PollResult::Partial(errors) if outcome.variables == 0 => {
@@ -200,7 +200,7 @@ impl Device {
 
     fn event(&self, now: Instant, payload: serde_json::Value, context: &mut Context) {
         context.writes.push(Write::Event(EventWrite {
-            time_ms: unix_ms(now, now),
+            time_ms: (context.unix_ms)(now),
             kind: "device",
             device: self.spec.entry.name.clone(),
             payload: payload.to_string().into(),

@@ -30,6 +30,20 @@ use device::Device;
 pub(crate) use run::{Cell, Run};
 use uptime::UptimeTracker;
 
+/// What a collector works with.
+pub struct CollectorConfig {
+    /// Names of objects.
+    pub mib: Arc<Mib>,
+    /// Profiles to choose from.
+    pub profiles: Arc<ProfileSet>,
+    /// Where it tells how devices are.
+    pub fleet: Arc<Fleet>,
+    /// How often a device's names and profiles are read anew.
+    pub refresh: Duration,
+    /// What dates samples.
+    pub unix_ms: WallClock,
+}
+
 /// A device to be polled.
 #[derive(Debug, Clone)]
 pub struct DeviceSpec {
@@ -136,6 +150,15 @@ struct Context {
     next_slot: u32,
     writes: Vec<Write>,
     sys_uptime: ProfileObject,
+    unix_ms: WallClock,
+}
+
+/// Milliseconds of Unix time at an instant that is past.
+pub type WallClock = Box<dyn Fn(Instant) -> i64 + Send>;
+
+/// The system's clock, as it is set now.
+pub fn system_clock() -> WallClock {
+    Box::new(|at| unix_ms(Instant::now(), at))
 }
 
 impl Context {
@@ -146,8 +169,9 @@ impl Context {
 }
 
 impl Collector {
-    /// A collector without devices. Names and profiles of a device are read anew every `refresh`.
-    pub fn new(mib: Arc<Mib>, profiles: Arc<ProfileSet>, fleet: Arc<Fleet>, refresh: Duration) -> Self {
+    /// A collector without devices.
+    pub fn new(config: CollectorConfig) -> Self {
+        let CollectorConfig { mib, profiles, fleet, refresh, unix_ms } = config;
         let planner = Planner::new();
         let context = Context {
             mib,
@@ -158,6 +182,7 @@ impl Collector {
             next_slot: 0,
             writes: Vec::new(),
             sys_uptime: sys_uptime(),
+            unix_ms,
         };
         Collector {
             context,
@@ -181,7 +206,7 @@ impl Collector {
         self.remove(&spec.entry.name.clone(), poller);
         let owner = self.new_owner();
         let uptime = spec.last_uptime.and_then(|(at_ms, ticks)| {
-            let age = u64::try_from(unix_ms(now, now).checked_sub(at_ms)?).ok()?;
+            let age = u64::try_from((self.context.unix_ms)(now).checked_sub(at_ms)?).ok()?;
             Some(UptimeTracker::resume(now.checked_sub(Duration::from_millis(age))?, ticks))
         });
         let plan = self.context.planner.plan(&[], PlanChoice::Identify, spec.walk);

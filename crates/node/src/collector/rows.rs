@@ -10,7 +10,7 @@ use hamsa_store::{SampleFlags, SeriesKind, SeriesMeta, SeriesName};
 
 use super::device::Device;
 use super::run::{Cell, Raw, Read, Run};
-use super::{Context, Labels, unix_ms};
+use super::{Context, Labels};
 use crate::limits::{MAX_LABEL_OCTETS, MAX_SERIES_PER_DEVICE};
 use crate::profile::{Metric, PlanTable, ProfileObject, ScalarRole, Table};
 use crate::writer::{PollWrite, Registration, SlotSample, Write};
@@ -67,7 +67,7 @@ impl Device {
     ) -> Found {
         let mut write = PollWrite {
             device: self.spec.entry.clone(),
-            polled_ms: unix_ms(reading.now, reading.now),
+            polled_ms: (context.unix_ms)(reading.now),
             registrations: Vec::new(),
             samples: Vec::new(),
         };
@@ -128,7 +128,7 @@ impl Device {
                 max_per_second: None,
                 flags: restarted,
             };
-            self.observe(&observation, reading, context, write, problems);
+            self.observe(&observation, context, write, problems);
         }
     }
 
@@ -166,7 +166,7 @@ impl Device {
                 max_per_second: row.ceiling(metric),
                 flags,
             };
-            is_new |= self.observe(&observation, reading, context, write, problems);
+            is_new |= self.observe(&observation, context, write, problems);
         }
         is_new
     }
@@ -175,7 +175,6 @@ impl Device {
     fn observe(
         &mut self,
         observation: &Observation<'_>,
-        reading: &Reading,
         context: &mut Context,
         write: &mut PollWrite,
         problems: &mut Vec<String>,
@@ -214,7 +213,7 @@ impl Device {
                 slot
             }
         };
-        let time_ms = unix_ms(reading.now, read.at);
+        let time_ms = (context.unix_ms)(read.at);
         write.samples.push(SlotSample { slot, time_ms, value, flags: observation.flags });
         is_new
     }

@@ -23,7 +23,7 @@ use smallvec::SmallVec;
 use crate::engine::{Engine, Received};
 use crate::limits::{MAX_POLL_INTERVAL, MAX_SPARE_BUFFERS, MIN_POLL_INTERVAL};
 use crate::manager::client::Manager;
-use crate::manager::get::GetMany;
+use crate::manager::get::{GetError, GetMany};
 use crate::manager::job::{
     DeviceId, Job, PollError, PollOutcome, PollPlan, PollRef, PollResult, PollSink, PollerStats, SampleTime,
 };
@@ -32,6 +32,7 @@ use crate::manager::request::{
 };
 use crate::manager::walk::{Learned, Walk, WalkItem};
 use crate::oid::OidRef;
+use crate::pdu::ErrorStatus;
 use crate::value::Value;
 use crate::varbind::{VarBind, VarBindBuf};
 
@@ -385,9 +386,13 @@ impl Poller {
         state.run = None;
         for step in &run.steps {
             match &step.work {
-                Work::Scalars(get) => run
-                    .errors
-                    .extend(get.failures().map(|(_, name, error)| PollError::Scalar { name: name.clone(), error })),
+                // That a variable is not there is no error, nor has it a value: v1 says so by a status, the others
+                // by an exception (RFC 3416 §4.2.1).
+                Work::Scalars(get) => run.errors.extend(
+                    get.failures()
+                        .filter(|(_, _, error)| *error != GetError::Agent(ErrorStatus::NO_SUCH_NAME))
+                        .map(|(_, name, error)| PollError::Scalar { name: name.clone(), error }),
+                ),
                 Work::Table(table, walk) => {
                     if let Some(learned) = state.learned.get_mut(*table) {
                         *learned = Some(walk.learned());

@@ -27,6 +27,9 @@ pub const MAX_PROFILE_COLUMNS: usize = 256;
 /// seconds are common.
 pub const UPTIME_TOLERANCE: Duration = Duration::from_secs(8);
 
+/// By how much sysUpTime may go back without a restart: where agents take it from a clock that is corrected.
+pub const UPTIME_SETBACK: Duration = Duration::from_secs(1);
+
 /// Cells of one poll of one device. A switch with 1,000 interfaces has 20,000; more than this is a table
 /// that no profile should read.
 pub const MAX_RUN_CELLS: usize = 500_000;

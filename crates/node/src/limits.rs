@@ -23,6 +23,10 @@ pub const MAX_PROFILE_TABLES: usize = 64;
 /// Columns of one table of a profile.
 pub const MAX_PROFILE_COLUMNS: usize = 256;
 
+/// Rows of a table that are read of a device. Broadband gateways have some 64,000 interfaces; an agent that invents rows
+/// without end is given up here, and told of.
+pub const MAX_TABLE_ROWS: u32 = 70_000;
+
 /// By how much an agent's sysUpTime may differ from what it should be: agents that refresh it every few
 /// seconds are common.
 pub const UPTIME_TOLERANCE: Duration = Duration::from_secs(8);

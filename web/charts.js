@@ -6,7 +6,7 @@
   const panel = document.getElementById("graph");
   if (!panel) return;
   const MAX_POINTS = 900;
-  const MIN_SPAN_S = 300;
+  const MIN_SPAN_S = 120;
   const PREFIXES = ["", "k", "M", "G", "T", "P"];
   const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
   const REASONS = {

@@ -18,7 +18,7 @@ use hamsa_testkit::{Browser, Process, Unavailable, free_tcp, free_udp, hamsa, wa
 const PAGE: &str = "/devices/core-1#ifHCInOctets.1";
 
 /// Points of the graph before the picture is taken: of an hour's graph each is the mean of four seconds.
-const POINTS: u32 = 36;
+const POINTS: u32 = 42;
 
 /// Points of a graph that are waited for where a node runs already.
 const FEW_POINTS: u32 = 3;

@@ -47,14 +47,13 @@ impl Demo {
     fn wait_until_polled(&self) {
         wait_until("all devices are up but one", || {
             let devices = self.devices();
-            assert_eq!(devices.len(), 12, "{devices:?}");
             let fits = |(name, state): &(String, String)| match name.as_str() {
                 "switched-off" => state == "down",
                 // It loses packets.
                 "far-away" => state == "up" || state == "degraded",
                 _ => state == "up",
             };
-            devices.iter().all(fits).then_some(())
+            (devices.len() == 12 && devices.iter().all(fits)).then_some(())
         });
     }
 }

@@ -107,7 +107,8 @@ impl Node {
     #[track_caller]
     pub fn wait_until_stored(&self, device: &str) -> Value {
         wait_until(&format!("{device} is up and its samples are stored"), || {
-            let status = self.status(device);
+            // A node listens a moment before it knows its devices.
+            let status = self.get(&format!("/api/v1/devices/{device}")).json()["status"].take();
             (status["state"] == "up" && status["last_stored_ms"].is_i64()).then_some(status)
         })
     }

@@ -141,11 +141,12 @@ impl Daemon {
             trap_addresses,
             left_out,
         });
+        // Devices wait in the loop's queue until it runs: whoever asks by HTTP finds them from the first moment on.
+        let mut inventory = Inventory::new(state.clone(), communities, users);
+        inventory.replace(&config.devices, false)?;
         let http = HttpServer::start(&config.http, state.clone())?;
         let snmp_thread =
             prepared.start(LoopParts { poll_sockets, trap_sockets, poller, collector, notifications, writer })?;
-        let mut inventory = Inventory::new(state.clone(), communities, users);
-        inventory.replace(&config.devices, false)?;
         Ok(Daemon { state, http, snmp_thread, inventory, config: config.clone() })
     }
 

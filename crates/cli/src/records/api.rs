@@ -119,7 +119,7 @@ impl Api {
                     time: point[0].as_i64().map(rfc3339).context("a point of the node's answer has no time")?,
                     object: text(&group["object"]).unwrap_or_default(),
                     instance: text(&group["instance"]).unwrap_or_default(),
-                    value: point[1].as_f64(),
+                    value: point[1].as_number().cloned(),
                     reason: point[2].as_str().map(|gap| reason(gap).to_owned()),
                 });
             }

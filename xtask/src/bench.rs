@@ -38,6 +38,7 @@ const BENCHES: &[Bench] = &[
     Bench { name: "usm", cargo: &["bench", "--package", "hamsa-bench-snmp", "--bench", "usm"] },
     Bench { name: "allocations", cargo: &["bench", "--package", "hamsa-bench-snmp", "--bench", "allocations"] },
     Bench { name: "poller", cargo: &["run", "--release", "--package", "hamsa-bench-poller"] },
+    Bench { name: "scale", cargo: &["run", "--release", "--package", "hamsa-bench-scale"] },
 ];
 
 /// Runs the benches named, or all.

@@ -39,6 +39,7 @@ const BENCHES: &[Bench] = &[
     Bench { name: "allocations", cargo: &["bench", "--package", "hamsa-bench-snmp", "--bench", "allocations"] },
     Bench { name: "poller", cargo: &["run", "--release", "--package", "hamsa-bench-poller"] },
     Bench { name: "scale", cargo: &["run", "--release", "--package", "hamsa-bench-scale"] },
+    Bench { name: "store", cargo: &["bench", "--package", "hamsa-bench-store", "--bench", "engines"] },
 ];
 
 /// Runs the benches named, or all.

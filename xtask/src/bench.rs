@@ -38,6 +38,8 @@ const BENCHES: &[Bench] = &[
     Bench { name: "usm", cargo: &["bench", "--package", "hamsa-bench-snmp", "--bench", "usm"] },
     Bench { name: "allocations", cargo: &["bench", "--package", "hamsa-bench-snmp", "--bench", "allocations"] },
     Bench { name: "poller", cargo: &["run", "--release", "--package", "hamsa-bench-poller"] },
+    Bench { name: "scale", cargo: &["run", "--release", "--package", "hamsa-bench-scale"] },
+    Bench { name: "store", cargo: &["bench", "--package", "hamsa-bench-store", "--bench", "engines"] },
 ];
 
 /// Runs the benches named, or all.

@@ -92,13 +92,15 @@ impl<'a> OidRef<'a> {
     }
 
     /// Whether `prefix` is this OID or an ancestor of it.
+    #[inline]
     pub fn starts_with(self, prefix: OidRef<'_>) -> bool {
-        self.0.starts_with(prefix.0)
+        common_length(self.0, prefix.0) == prefix.0.len()
     }
 
     /// What follows `prefix`: the instance part below an object's OID, `None` outside it.
+    #[inline]
     pub fn strip_prefix(self, prefix: OidRef<'_>) -> Option<OidSuffix<'a>> {
-        self.0.strip_prefix(prefix.0).map(OidSuffix)
+        self.starts_with(prefix).then(|| OidSuffix(&self.0[prefix.0.len()..]))
     }
 
     /// An owned copy.
@@ -410,12 +412,27 @@ fn check_arcs(content: &[u8], first_limit: u64) -> Result<usize, OidError> {
 /// Lexicographic by sub-identifier. Octet order agrees with it except where the sub-identifiers at the
 /// first difference have different lengths, so the comparison backs up to where that one starts.
 fn cmp_ber(a: &[u8], b: &[u8]) -> Ordering {
-    let same = a.iter().zip(b).take_while(|(x, y)| x == y).count();
+    let same = common_length(a, b);
     if same == a.len() || same == b.len() {
         return a.len().cmp(&b.len());
     }
     let start = a[..same].iter().rposition(|&octet| octet < 0x80).map_or(0, |i| i + 1);
     read_arc(&a[start..]).0.cmp(&read_arc(&b[start..]).0)
+}
+
+/// How many octets two strings have in common at their starts. Names of one table share a dozen, so eight are
+/// compared at once.
+#[inline]
+fn common_length(a: &[u8], b: &[u8]) -> usize {
+    let mut same = 0;
+    while let (Some((x, _)), Some((y, _))) = (a[same..].split_first_chunk::<8>(), b[same..].split_first_chunk::<8>()) {
+        let differing = u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y);
+        if differing != 0 {
+            return same + differing.trailing_zeros() as usize / 8;
+        }
+        same += 8;
+    }
+    same + a[same..].iter().zip(&b[same..]).take_while(|(x, y)| x == y).count()
 }
 
 #[cfg(test)]
@@ -516,6 +533,22 @@ mod tests {
         for (i, a) in sorted.iter().enumerate() {
             for (j, b) in sorted.iter().enumerate() {
                 assert_eq!(oid(a).cmp(&oid(b)), i.cmp(&j), "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn order_is_the_same_wherever_the_difference_is() {
+        let base = [1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 6, 300, 7, 8, 9, 10, 11, 12, 13, 14];
+        for (place, length) in (2..base.len()).flat_map(|place| (0..=base.len()).map(move |length| (place, length))) {
+            let mut other = base;
+            other[place] = 40_000;
+            let (a, b) = (Oid::from_arcs(&base).unwrap(), Oid::from_arcs(&other).unwrap());
+            assert_eq!(a.cmp(&b), Ordering::Less, "{place}");
+            assert_eq!(b.cmp(&a), Ordering::Greater, "{place}");
+            if length >= 2 {
+                let short = Oid::from_arcs(&base[..length]).unwrap();
+                assert_eq!(short.cmp(&a), length.cmp(&base.len()), "{length}");
             }
         }
     }

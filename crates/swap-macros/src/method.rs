@@ -162,7 +162,7 @@ impl Method {
             #head {
                 self.call(#index, |target| match target {
                     ::hamsa_swap::Target::Serves(module) => #behaviour::#method(module, #(#names),*),
-                    ::hamsa_swap::Target::Lacks(module) => #lacks,
+                    ::hamsa_swap::Target::Lacks(module) => ::hamsa_swap::rarely(move || #lacks),
                 })
             }
         }

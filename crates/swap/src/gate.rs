@@ -32,7 +32,8 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 use crate::sync::{
-    AtomicU64, AtomicUsize, Condvar, INLINE_SLOTS, Mutex, Ordering, UnsafeCell, fence, lock, thread_number, wait_while,
+    AtomicU64, AtomicUsize, Condvar, INLINE_SLOTS, Mutex, Ordering, UnsafeCell, fence, lock, store_and_fence,
+    thread_number, wait_while,
 };
 
 const OPEN: usize = 0;
@@ -139,7 +140,7 @@ impl<T> Gate<T> {
     pub(crate) fn call<R>(&self, patience: fn() -> Duration, call: impl FnOnce(&T) -> R) -> Result<R, Refused> {
         let slot = self.slots.of_this_thread().ok_or(Refused::NoSlot)?;
         let inside = Inside::enter(slot);
-        let inside = if self.state.load(Ordering::Acquire) == OPEN { inside } else { self.wait(inside, patience)? };
+        let inside = if self.state.load(Ordering::SeqCst) == OPEN { inside } else { self.wait(inside, patience)? };
         // SAFETY: this thread is inside, so nobody replaces the value before `inside` is dropped.
         let result = self.value.with(|value| call(unsafe { &*value }));
         inside.slot.count_call();
@@ -312,8 +313,7 @@ impl<'a> Inside<'a> {
     #[inline(always)]
     fn enter(slot: &'a Slot) -> Self {
         let depth = slot.depth.load(Ordering::Relaxed);
-        slot.depth.store(depth + 1, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+        store_and_fence(&slot.depth, depth + 1);
         Inside { slot, depth, here: PhantomData }
     }
 }

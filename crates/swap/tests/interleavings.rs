@@ -18,6 +18,11 @@ mod sync {
     /// As many as the largest model has threads that call.
     pub(crate) const INLINE_SLOTS: usize = 2;
 
+    pub(crate) fn store_and_fence(slot: &AtomicUsize, value: usize) {
+        slot.store(value, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         mutex.lock().unwrap()
     }

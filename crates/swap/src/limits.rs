@@ -72,5 +72,5 @@ pub const RESTARTS_MAX: u32 = 5;
 /// Looks at the slots in a drain without a pause, some 20 microseconds: most calls take less.
 pub const DRAIN_SPINS: u32 = 256;
 
-/// Between two looks in a drain that takes longer.
-pub const DRAIN_PAUSE: Duration = Duration::from_micros(50);
+/// Between two looks in a drain that takes longer. Who leaves wakes the one who drains; this is for when that comes too early.
+pub const DRAIN_PAUSE: Duration = Duration::from_millis(1);

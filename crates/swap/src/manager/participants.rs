@@ -137,7 +137,7 @@ impl Swap<'_> {
             // Not yielding: on a busy machine that gives the processor away for longer than most calls take.
             std::hint::spin_loop();
         } else {
-            std::thread::park_timeout(DRAIN_PAUSE);
+            self.round.wait_for_leavers(DRAIN_PAUSE);
         }
         Outcome::Busy
     }

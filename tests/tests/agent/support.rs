@@ -24,10 +24,7 @@ pub const PASSWORD: &str = "authentication-pass";
 /// A running agent; it ends when dropped.
 pub struct Agent {
     pub address: SocketAddr,
-    pub engine_id: EngineId,
-    pub view: Arc<MibView>,
     pub usm: Arc<UsmMib>,
-    pub vacm: Arc<VacmMib>,
     stop: Arc<AtomicBool>,
     serving: Option<JoinHandle<()>>,
 }
@@ -109,13 +106,13 @@ impl Agent {
             Arc::new(FrameworkMib::of(users)),
             Arc::new(MpdMib::of(stats)),
             usm.clone(),
-            vacm.clone(),
+            vacm,
         ];
         let view = Arc::new(MibView::new());
         for module in modules {
             view.add(module).unwrap();
         }
-        let responder = CommandResponder::new(Arc::new(engine), access, view.clone());
+        let responder = CommandResponder::new(Arc::new(engine), access, view);
 
         let stop = Arc::new(AtomicBool::new(false));
         let socket = UdpSocket::bind(address).unwrap();
@@ -132,7 +129,7 @@ impl Agent {
                 }
             }
         });
-        Agent { address, engine_id, view, usm, vacm, stop, serving: Some(serving) }
+        Agent { address, usm, stop, serving: Some(serving) }
     }
 }
 
@@ -173,8 +170,8 @@ impl<'a> Manager<'a> {
     pub fn try_run(&self, tool: &str, options: &[&str], arguments: &[&str]) -> Result<String, String> {
         let address = self.agent.address.to_string();
         let common = ["-t", "5", "-r", "1", "-On"].map(str::to_owned);
-        let own = options.iter().chain(std::iter::once(&&*address)).chain(arguments);
-        let all = self.credentials.iter().cloned().chain(common).chain(own.map(|&text| text.to_owned()));
+        let own = [options, &[&address], arguments].concat();
+        let all = self.credentials.iter().cloned().chain(common).chain(own.iter().map(|&text| text.to_owned()));
         self.tools.run(tool, all).map_err(|error| error.to_string())
     }
 

@@ -54,3 +54,22 @@ fn users_are_cloned_get_new_keys_and_are_deleted() {
         assert!(admin.run("snmpget", &[], &[SYS_DESCR]).contains("an agent under test"));
     }
 }
+
+#[test]
+fn users_and_rights_outlive_the_agent() {
+    let tools = require!(NetSnmp::new());
+    let agent = Agent::start(AuthProtocolId::Sha256, PrivProtocolId::Aes128);
+    let admin = Manager::new(&tools, &agent, ADMIN, ("SHA-256", PASSWORD), Some(("AES", PASSWORD)));
+    admin.run("snmpusm", &[], &["create", "ann", ADMIN]);
+    admin.run("snmpvacm", &[], &["createSec2Group", "3", "ann", "admins"]);
+    let ann = Manager::new(&tools, &agent, "ann", ("SHA-256", PASSWORD), Some(("AES", PASSWORD)));
+    ann.run("snmpusm", &["-Ca", "-Cx"], &["passwd", PASSWORD, "another-password"]);
+    let contact = ".1.3.6.1.2.1.1.4.0";
+    admin.run("snmpset", &[], &[contact, "s", "ann@example.net"]);
+
+    let agent = agent.restart();
+    let ann = Manager::new(&tools, &agent, "ann", ("SHA-256", "another-password"), Some(("AES", "another-password")));
+    assert!(ann.run("snmpget", &[], &[contact]).contains("ann@example.net"));
+    let admin = Manager::new(&tools, &agent, ADMIN, ("SHA-256", PASSWORD), Some(("AES", PASSWORD)));
+    assert!(admin.run("snmpget", &[], &[".1.3.6.1.6.3.10.2.1.2.0"]).contains("INTEGER: 4"));
+}

@@ -104,7 +104,7 @@ fn targets_are_of_use_when_they_and_their_parameters_are_whole() {
         },
     };
     assert_eq!(module.target(&name("t")), Some(target.clone()));
-    assert_eq!(module.tagged(b"noc"), [target.clone()]);
+    assert_eq!(module.tagged(b"noc"), std::slice::from_ref(&target));
     assert_eq!(module.tagged(b"no"), []);
 
     // The columns that SNMP-COMMUNITY-MIB adds come and go with the row.

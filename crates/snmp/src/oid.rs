@@ -94,7 +94,7 @@ impl<'a> OidRef<'a> {
     /// Whether `prefix` is this OID or an ancestor of it.
     #[inline]
     pub fn starts_with(self, prefix: OidRef<'_>) -> bool {
-        common_length(self.0, prefix.0) == prefix.0.len()
+        has_prefix(self.0, prefix.0)
     }
 
     /// What follows `prefix`: the instance part below an object's OID, `None` outside it.
@@ -426,6 +426,18 @@ fn cmp_ber(a: &[u8], b: &[u8]) -> Ordering {
     read_arc(&a[start..]).0.cmp(&read_arc(&b[start..]).0)
 }
 
+/// Whether a string starts with another one. Tables and their columns have 8 to 16 octets: those are compared as two
+/// numbers of eight octets, which may overlap, without a call.
+#[inline]
+fn has_prefix(octets: &[u8], prefix: &[u8]) -> bool {
+    match (prefix.first_chunk::<8>(), prefix.last_chunk::<8>()) {
+        (Some(first), Some(last)) if prefix.len() <= 16 => octets
+            .get(..prefix.len())
+            .is_some_and(|start| start.first_chunk() == Some(first) && start.last_chunk() == Some(last)),
+        _ => octets.starts_with(prefix),
+    }
+}
+
 /// How many octets two strings have in common at their starts. Names of one table share a dozen, so eight are
 /// compared at once.
 #[inline]
@@ -555,6 +567,26 @@ mod tests {
             if length >= 2 {
                 let short = Oid::from_arcs(&base[..length]).unwrap();
                 assert_eq!(short.cmp(&a), length.cmp(&base.len()), "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_one_whatever_its_length() {
+        let arcs: Vec<u32> = [1, 3].into_iter().chain(4..40).collect();
+        let name = Oid::from_arcs(&arcs).unwrap();
+        for length in 2..=arcs.len() {
+            let prefix = Oid::from_arcs(&arcs[..length]).unwrap();
+            assert!(name.as_oid().starts_with(prefix.as_oid()), "{length}");
+            let rest = name.as_oid().strip_prefix(prefix.as_oid()).unwrap();
+            assert!(rest.arcs().eq(arcs[length..].iter().copied()), "{length}");
+            assert_eq!(prefix.as_oid().starts_with(name.as_oid()), length == arcs.len(), "{length}");
+            for place in 2..length {
+                let mut other = arcs[..length].to_vec();
+                other[place] += 1;
+                let other = Oid::from_arcs(&other).unwrap();
+                assert!(!name.as_oid().starts_with(other.as_oid()), "{length} {place}");
+                assert_eq!(name.as_oid().strip_prefix(other.as_oid()), None, "{length} {place}");
             }
         }
     }

@@ -12,7 +12,8 @@ use crate::run::cargo;
 /// listed here (tests, benches, fuzz targets, tasks) is on top and may use all.
 const LAYERS: &[(&str, &[&str])] = &[
     ("snmp", &[]),
-    ("swap", &[]),
+    ("swap-macros", &[]),
+    ("swap", &["swap-macros"]),
     ("group", &[]),
     ("store", &[]),
     ("mlm", &["swap", "group"]),

@@ -1,0 +1,82 @@
+//! The attribute `#[kind]`. The crate `hamsa-swap` re-exports it and says what it is for; what it makes is only of use
+//! together with that crate.
+
+mod method;
+
+use proc_macro::TokenStream;
+use proc_macro2::TokenStream as Tokens;
+use quote::{format_ident, quote};
+use syn::{Error, ItemTrait, LitStr, TraitItem, parse_macro_input};
+
+use method::Method;
+
+/// As `hamsa_swap::limits::METHODS_MAX`.
+const METHODS_MAX: usize = 64;
+
+/// Makes a module kind of a trait: `#[kind("counter")]`. See `hamsa_swap::kind`.
+#[proc_macro_attribute]
+pub fn kind(name: TokenStream, item: TokenStream) -> TokenStream {
+    let name = parse_macro_input!(name as LitStr);
+    let item = parse_macro_input!(item as ItemTrait);
+    expand(&name, item).unwrap_or_else(|error| error.to_compile_error()).into()
+}
+
+fn expand(name: &LitStr, mut item: ItemTrait) -> syn::Result<Tokens> {
+    if let Some(parameter) = item.generics.params.first() {
+        return Err(Error::new_spanned(parameter, "a kind has no parameters: its trait must be an object type"));
+    }
+    let mut methods = Vec::new();
+    for part in &mut item.items {
+        match part {
+            TraitItem::Fn(function) => methods.push(Method::take(function)?),
+            other => return Err(Error::new_spanned(other, "a kind has methods only")),
+        }
+    }
+    if methods.len() > METHODS_MAX {
+        return Err(Error::new_spanned(&item.ident, format!("a kind has at most {METHODS_MAX} methods")));
+    }
+    item.supertraits.push(syn::parse_quote!(::core::marker::Send));
+    item.supertraits.push(syn::parse_quote!(::core::marker::Sync));
+    item.supertraits.push(syn::parse_quote!('static));
+    let behaviour = &item.ident;
+    let module = format_ident!("M");
+    let signatures = methods.iter().map(Method::signature);
+    let dispatch = methods.iter().enumerate().map(|(index, method)| method.dispatch(behaviour, index));
+    let proxied = methods.iter().enumerate().map(|(index, method)| method.proxied(behaviour, index));
+    Ok(quote! {
+        #item
+
+        impl ::hamsa_swap::Kind for dyn #behaviour {
+            const NAME: &'static str = #name;
+
+            fn signatures() -> &'static [::hamsa_swap::Signature] {
+                static SIGNATURES: ::std::sync::LazyLock<::std::vec::Vec<::hamsa_swap::Signature>> =
+                    ::std::sync::LazyLock::new(|| ::std::vec![#(#signatures),*]);
+                &SIGNATURES
+            }
+
+            fn dispatch(
+                &self,
+                index: usize,
+                arguments: ::std::vec::Vec<::hamsa_swap::DynValue>,
+            ) -> ::core::result::Result<::hamsa_swap::DynValue, ::hamsa_swap::CallError> {
+                match index {
+                    #(#dispatch)*
+                    _ => ::core::result::Result::Err(::hamsa_swap::CallError::NotUnderstood {
+                        method: ::std::format!("number {index}"),
+                    }),
+                }
+            }
+        }
+
+        impl<#module: #behaviour + ::hamsa_swap::Module> ::hamsa_swap::Holds<#module> for dyn #behaviour {
+            fn hold(module: ::std::sync::Arc<#module>) -> ::std::sync::Arc<Self> {
+                module
+            }
+        }
+
+        impl #behaviour for ::hamsa_swap::Proxy<dyn #behaviour> {
+            #(#proxied)*
+        }
+    })
+}

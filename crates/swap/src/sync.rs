@@ -1,0 +1,132 @@
+//! What the gate is made of, in one place: the test that tries every interleaving compiles the gate on loom's
+//! implementations of the same names.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+pub(crate) use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+use crate::limits::THREADS_MAX;
+
+/// How many slots a gate has from the start: threads of a usual program.
+pub(crate) const INLINE_SLOTS: usize = 16;
+
+/// `std::cell::UnsafeCell` as loom has it, where the time of each access is known.
+pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    pub(crate) fn new(value: T) -> Self {
+        UnsafeCell(std::cell::UnsafeCell::new(value))
+    }
+
+    #[inline(always)]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        f(self.0.get())
+    }
+
+    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}
+
+/// Locks, also after a panic elsewhere: what the gate keeps under its locks is whole between any two statements.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Waits on `condvar` while `condition` holds, no longer than `patience`; whether it still held then.
+pub(crate) fn wait_while<'a, T>(
+    condvar: &Condvar,
+    guard: MutexGuard<'a, T>,
+    patience: Duration,
+    condition: impl FnMut(&mut T) -> bool,
+) -> (MutexGuard<'a, T>, bool) {
+    let waited = condvar.wait_timeout_while(guard, patience, condition);
+    let (guard, result) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
+    (guard, result.timed_out())
+}
+
+/// The calling thread's number: no other thread that lives has it, and it is given out again after the thread's end.
+/// `None` while the thread is being taken down, and past [`THREADS_MAX`] threads.
+#[inline(always)]
+pub(crate) fn thread_number() -> Option<usize> {
+    match NUMBER.get() {
+        Some(number) => Some(number),
+        None => take_number(),
+    }
+}
+
+thread_local! {
+    static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
+    static LEASE: RefCell<Option<Lease>> = const { RefCell::new(None) };
+}
+
+static FREE: Mutex<Numbers> = Mutex::new(Numbers { next: 0, returned: BTreeSet::new() });
+
+struct Numbers {
+    next: usize,
+    returned: BTreeSet<usize>,
+}
+
+/// Returns the number at the thread's end.
+struct Lease(usize);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        NUMBER.set(None);
+        lock(&FREE).returned.insert(self.0);
+    }
+}
+
+#[cold]
+fn take_number() -> Option<usize> {
+    LEASE
+        .try_with(|lease| {
+            // Still borrowed: the lease is being dropped, and the thread with it.
+            let mut lease = lease.try_borrow_mut().ok()?;
+            let number = {
+                let mut numbers = lock(&FREE);
+                match numbers.returned.pop_first() {
+                    Some(number) => number,
+                    None if numbers.next < THREADS_MAX => {
+                        numbers.next += 1;
+                        numbers.next - 1
+                    }
+                    None => return None,
+                }
+            };
+            NUMBER.set(Some(number));
+            *lease = Some(Lease(number));
+            Some(number)
+        })
+        .ok()
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_that_live_have_numbers_of_their_own() {
+        let mine = thread_number().unwrap();
+        assert_eq!(thread_number(), Some(mine));
+        let barrier = std::sync::Barrier::new(8);
+        let others: Vec<usize> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let number = thread_number().unwrap();
+                        barrier.wait();
+                        number
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let different: BTreeSet<usize> = others.iter().copied().chain([mine]).collect();
+        assert_eq!(different.len(), 9);
+    }
+}

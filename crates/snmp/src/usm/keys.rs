@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::auth::AuthProtocol;
+use crate::engine::Unavailable;
 use crate::limits::{MAX_KEY_OCTETS, MIN_PASSWORD_OCTETS};
 
 /// A secret key of at most 64 octets. It lies inline, is overwritten when dropped, is compared in constant
@@ -20,8 +21,11 @@ pub struct Key {
 }
 
 /// Why there is no key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
+    /// A protocol does not serve.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
     /// RFC 3414 §11.2.
     #[error("password shorter than {MIN_PASSWORD_OCTETS} octets (RFC 3414 §11.2): choose a longer one")]
     PasswordTooShort,
@@ -113,11 +117,11 @@ pub fn password_to_key(auth: &dyn AuthProtocol, password: &[u8]) -> Result<Key, 
     let whole = EXPANDED_OCTETS / chunk.len();
     parts[..whole].fill(chunk);
     parts[whole] = &chunk[..EXPANDED_OCTETS % chunk.len()];
-    Ok(auth.digest(&parts[..=whole]))
+    Ok(auth.digest(&parts[..=whole])?)
 }
 
 /// Kul, the user's key at one engine: `H(Ku || snmpEngineID || Ku)` (RFC 3414 §2.6).
-pub fn localize(auth: &dyn AuthProtocol, user_key: &Key, engine_id: &[u8]) -> Key {
+pub fn localize(auth: &dyn AuthProtocol, user_key: &Key, engine_id: &[u8]) -> Result<Key, Unavailable> {
     auth.digest(&[user_key.as_octets(), engine_id, user_key.as_octets()])
 }
 
@@ -152,8 +156,8 @@ impl KeyExtension {
             return Err(KeyError::WrongLength { found: localized.len(), needed: key_len, digest });
         }
         let more = match self {
-            KeyExtension::Blumenthal => auth.digest(&[localized]),
-            KeyExtension::Reeder => localize(auth, &password_to_key(auth, localized)?, engine_id),
+            KeyExtension::Blumenthal => auth.digest(&[localized])?,
+            KeyExtension::Reeder => localize(auth, &password_to_key(auth, localized)?, engine_id)?,
         };
         Ok(Key::first_of(localized.iter().chain(more.as_octets()).copied(), key_len))
     }
@@ -171,7 +175,7 @@ mod tests {
     }
 
     fn localized(auth: AuthProtocolId, password: &[u8]) -> Key {
-        localize(&*auth.built_in(), &user_key(auth, password), ENGINE_ID)
+        localize(&*auth.built_in(), &user_key(auth, password), ENGINE_ID).unwrap()
     }
 
     #[track_caller]
@@ -202,7 +206,7 @@ mod tests {
             let new = localized(auth, b"newsyrup");
             assert_octets(&new, new_key);
             let random = vec![0; old.as_octets().len()];
-            let hashed = auth.built_in().digest(&[old.as_octets(), &random]);
+            let hashed = auth.built_in().digest(&[old.as_octets(), &random]).unwrap();
             let delta: Vec<u8> = hashed.as_octets().iter().zip(new.as_octets()).map(|(a, b)| a ^ b).collect();
             assert_eq!(delta, from_hex(change));
         }
@@ -214,7 +218,7 @@ mod tests {
         for length in lengths {
             let password: Vec<u8> = (0..length).map(|i: u32| (i % 251) as u8).collect();
             let repeated: Vec<u8> = password.iter().copied().cycle().take(1_048_576).collect();
-            let expected = AuthProtocolId::Sha1.built_in().digest(&[&repeated]);
+            let expected = AuthProtocolId::Sha1.built_in().digest(&[&repeated]).unwrap();
             assert_eq!(user_key(AuthProtocolId::Sha1, &password), expected, "{length}");
         }
     }

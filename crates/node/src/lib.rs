@@ -15,6 +15,7 @@ pub mod identity;
 pub mod inventory;
 pub mod io_loop;
 pub mod limits;
+pub mod modules;
 pub mod net;
 pub mod notifications;
 pub mod profile;

@@ -26,14 +26,13 @@
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
 use crate::sync::{
-    Arc, AtomicU64, AtomicUsize, Condvar, INLINE_SLOTS, Mutex, Ordering, UnsafeCell, fence, lock, thread_number,
-    wait_while,
+    AtomicU64, AtomicUsize, Condvar, INLINE_SLOTS, Mutex, Ordering, UnsafeCell, fence, lock, thread_number, wait_while,
 };
 
 const OPEN: usize = 0;
@@ -189,18 +188,17 @@ impl<T> Gate<T> {
     #[cold]
     fn wait<'a>(&self, inside: Inside<'a>, patience: fn() -> Duration) -> Result<Inside<'a>, Refused> {
         let mut shut = lock(&self.shut);
+        let slot = inside.slot;
+        // Out again, so that only calls further out count below.
+        drop(inside);
         match &shut.why {
-            // It opened in between, and can't be closed while we have the lock: we are inside.
-            Why::Open => return Ok(inside),
-            // Inside before the fence, and in the slot since: the round can't have missed us.
-            Why::Closed(members) if inside.depth > 0 || members.iter().any(|slots| slots.is_inside()) => {
-                return Ok(inside);
-            }
+            // Nobody can close it as long as we have the lock; whoever does so later sees us inside.
+            Why::Open => return Ok(Inside::enter(slot)),
+            // The round waits for that call, so it can't have found all gates empty.
+            Why::Closed(members) if members.iter().any(|slots| slots.is_inside()) => return Ok(Inside::enter(slot)),
             Why::Barred => return Err(Refused::Barred),
             Why::Closed(_) => {}
         }
-        let slot = inside.slot;
-        drop(inside);
         if shut.queue.len() >= self.queue_max {
             return Err(Refused::QueueFull);
         }
@@ -215,7 +213,6 @@ impl<T> Gate<T> {
         let result = match shut.why {
             _ if timed_out => Err(Refused::Waited),
             Why::Barred => Err(Refused::Barred),
-            // Under the lock the gate can't be closed: whoever does so later sees us inside.
             _ => Ok(Inside::enter(slot)),
         };
         if !matches!(shut.why, Why::Closed(_)) {

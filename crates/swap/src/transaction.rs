@@ -148,6 +148,11 @@ enum At {
     Deciding {
         since: Instant,
     },
+    /// A commit that may have been written is taken back, before a call can be served that it would deny.
+    Revoking {
+        since: Instant,
+        abort: Abort,
+    },
     Replacing {
         part: usize,
         since: Instant,
@@ -224,6 +229,12 @@ impl Transaction {
         }
     }
 
+    /// Whether a commit may be in the journal that is about to be taken back: a crash now comes back on either side, and no
+    /// call has been served that would tell the difference.
+    pub fn is_in_doubt(&self) -> bool {
+        matches!(self.at, At::Deciding { .. } | At::Revoking { .. })
+    }
+
     /// What is to be done next: the same again until its outcome was handled.
     pub fn poll(&self) -> Next<'_> {
         let transaction = self.number;
@@ -236,6 +247,7 @@ impl Transaction {
             At::Draining { .. } => Step::Drain,
             At::Transferring { part, .. } => Step::Transfer(*part),
             At::Deciding { .. } => Step::Record(Entry::Commit { transaction }),
+            At::Revoking { abort, .. } => Step::Record(Entry::Abort { transaction, reason: abort.to_string() }),
             At::Replacing { part, .. } => Step::Replace(*part),
             At::Opening { left, .. } => Step::Open(left - 1),
             At::Telling { part, end } => Step::Tell { part: *part, committed: *end == End::Committed },
@@ -295,9 +307,8 @@ impl Transaction {
             (At::Transferring { part, since }, _) if part + 1 < parts => At::Transferring { part: part + 1, since },
             (At::Transferring { since, .. }, _) => At::Deciding { since },
 
-            (At::Deciding { since }, Outcome::Failed(reason)) => {
-                At::Opening { left: parts, since, end: Opened::Old(Abort::Journal(reason)) }
-            }
+            (At::Deciding { since }, Outcome::Failed(reason)) => At::Revoking { since, abort: Abort::Journal(reason) },
+            (At::Revoking { since, abort }, _) => At::Opening { left: parts, since, end: Opened::Old(abort) },
             // The point of no return.
             (At::Deciding { since }, _) => At::Replacing { part: 0, since },
 

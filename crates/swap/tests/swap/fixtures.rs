@@ -48,7 +48,6 @@ pub struct Traits {
     pub dependencies: Vec<Dependency>,
     pub votes_no: bool,
     pub refuses_state: bool,
-    pub resources: Resources,
     pub switches: Arc<Switches>,
 }
 
@@ -81,7 +80,6 @@ impl Traits {
             dependencies: Vec::new(),
             votes_no: false,
             refuses_state: false,
-            resources: Resources::default(),
             switches: Arc::default(),
         }
     }
@@ -89,8 +87,7 @@ impl Traits {
     pub fn package(self, name: &str) -> Package {
         let version = Version::new(self.version.0, self.version.1, "a test's");
         Package::built_in(ModuleId::new("counter", name), version, move || {
-            let module =
-                Native { adopted: Mutex::new(self.resources.clone()), traits: self.clone(), sum: AtomicU64::new(0) };
+            let module = Native { adopted: Mutex::default(), traits: self.clone(), sum: AtomicU64::new(0) };
             Ok(Candidate::new::<dyn Counter, _>(module))
         })
     }
@@ -220,14 +217,17 @@ impl Authority for AllButNobody {
     }
 }
 
-pub fn manager() -> SwapManager {
-    let services = Services {
+pub fn services() -> Services {
+    Services {
         clock: Arc::new(RealTime),
         authority: Box::new(AllButNobody),
         journal: Box::new(MemoryJournal::default()),
         repository: Box::new(MemoryRepository::default()),
-    };
-    SwapManager::new(services).unwrap()
+    }
+}
+
+pub fn manager() -> SwapManager {
+    SwapManager::new(services()).unwrap()
 }
 
 pub fn someone() -> Principal {

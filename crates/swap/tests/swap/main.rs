@@ -1,4 +1,7 @@
 //! What a user of the kernel sees: modules are made, called, swapped, and go back.
 
 mod fixtures;
+mod going_back;
 mod three_cases;
+mod transactions;
+mod under_load;

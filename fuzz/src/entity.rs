@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use hamsa_snmp::agent::{CommandResponder, Instrumentation, SetError};
+use hamsa_snmp::agent::{CommandResponder, Instrumentation, Requester, SetError};
 use hamsa_snmp::ber::Writer;
 use hamsa_snmp::engine::{
     Community, CommunityTable, Engine, EngineId, EngineStats, EngineTime, Name, Sending, Statistic, security_model,
@@ -293,7 +293,7 @@ impl Instrumentation for Objects {
         Ok(())
     }
 
-    fn set(&self, _now: Instant, varbinds: VarBindList<'_>) -> Result<(), SetError> {
+    fn set(&self, _now: Instant, _requester: Requester<'_>, varbinds: VarBindList<'_>) -> Result<(), SetError> {
         let objects = self.0.lock().expect("no panic under this lock");
         let unknown = varbinds.iter().position(|varbind| !objects.contains_key(&varbind.name.to_owned()));
         unknown.map_or(Ok(()), |index| Err(SetError { status: ErrorStatus::NOT_WRITABLE, index }))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use hamsa_snmp::agent::{Instrumentation, SetError};
+use hamsa_snmp::agent::{Instrumentation, Requester, SetError};
 use hamsa_snmp::pdu::ErrorStatus;
 use hamsa_snmp::value::tag;
 use hamsa_snmp::{Oid, OidRef, Value, VarBind, VarBindBuf, VarBindList};
@@ -76,8 +76,8 @@ impl Instrumentation for Lying {
         truth.iter().try_for_each(|varbind| self.twist(varbind, to))
     }
 
-    fn set(&self, now: Instant, varbinds: VarBindList<'_>) -> Result<(), SetError> {
-        self.truth.set(now, varbinds)
+    fn set(&self, now: Instant, requester: Requester<'_>, varbinds: VarBindList<'_>) -> Result<(), SetError> {
+        self.truth.set(now, requester, varbinds)
     }
 }
 

@@ -248,7 +248,13 @@ fn what_a_manager_writes_stays_and_the_rest_is_not_writable() {
         for (name, value) in pairs {
             varbinds.push(oid(name).as_oid(), *value);
         }
-        simulated.device.set(simulated.start, varbinds.as_list()).map_err(|error| (error.status, error.index))
+        let security_name = Name::default();
+        let level = SecurityLevel::NoAuthNoPriv;
+        let requester = Requester { security_model: 2, security_name: &security_name, level };
+        simulated
+            .device
+            .set(simulated.start, requester, varbinds.as_list())
+            .map_err(|error| (error.status, error.index))
     };
     let (contact, name, location) = ("1.3.6.1.2.1.1.4.0", "1.3.6.1.2.1.1.5.0", "1.3.6.1.2.1.1.6.0");
     let text = Value::OctetString(b"renamed");

@@ -133,3 +133,23 @@ pub const MAX_NAME_TEXT_CHARS: usize = 8_192;
 
 /// Names suggested for an unknown one.
 pub const MAX_SUGGESTIONS: usize = 3;
+
+/// Rows of one table of the agent's own configuration (users, views, targets). A SET looks at all rows of a module
+/// in places, and the largest installations configure some hundreds.
+pub const MAX_TABLE_ROWS: usize = 4_096;
+
+/// Octets of a MIB module's stored state: 4,096 rows of 4 KiB each, far more than any row has.
+pub const MAX_STATE_OCTETS: usize = 16 << 20;
+
+/// MIB modules in one view. An agent has some dozens; each subagent adds a few.
+pub const MAX_VIEW_MODULES: usize = 4_096;
+
+/// Subtrees that one MIB module registers. A subagent may register each row that it serves.
+pub const MAX_MODULE_SUBTREES: usize = 4_096;
+
+/// How long a row may stay `notReady` before it is removed (RFC 2579 `RowStatus` suggests about five minutes).
+pub const MAX_NOT_READY: Duration = Duration::from_secs(300);
+
+/// Users that were replaced or removed and are kept for the answers to what they had asked: as many SETs as
+/// threads may be at work on.
+pub const MAX_RETIRED_USERS: usize = 64;

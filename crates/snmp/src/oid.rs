@@ -120,6 +120,11 @@ impl<'a> OidSuffix<'a> {
         Ok(OidSuffix(content))
     }
 
+    /// Takes what [`OidSuffix::as_ber`] gave earlier, without checking it again.
+    pub(crate) const fn from_checked(content: &'a [u8]) -> Self {
+        OidSuffix(content)
+    }
+
     /// The BER octets of these sub-identifiers.
     pub const fn as_ber(self) -> &'a [u8] {
         self.0
@@ -358,7 +363,8 @@ fn read_arc(octets: &[u8]) -> (u64, usize) {
     (value, octets.len())
 }
 
-fn push_arc(content: &mut SmallVec<[u8; 24]>, arc: u64) {
+/// Appends one base-128 number.
+pub(crate) fn push_arc(content: &mut SmallVec<[u8; 24]>, arc: u64) {
     let octets = (64 - (arc | 1).leading_zeros()).div_ceil(7);
     for i in (0..octets).rev() {
         let more = if i == 0 { 0 } else { 0x80 };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use common::{Objects, name, oid};
-use hamsa_snmp::agent::{CommandResponder, Instrumentation, SetError};
+use hamsa_snmp::agent::{CommandResponder, Instrumentation, Requester, SetError};
 use hamsa_snmp::ber::Writer;
 use hamsa_snmp::engine::{Community, CommunityTable, Engine, EngineId, EngineStats, Statistic, security_model};
 use hamsa_snmp::limits::RESPONSE_HEADERS_OCTETS;
@@ -46,7 +46,7 @@ impl Instrumentation for Failing {
         self.objects.get_next(now, after, to)
     }
 
-    fn set(&self, _now: Instant, varbinds: VarBindList<'_>) -> Result<(), SetError> {
+    fn set(&self, _now: Instant, _requester: Requester<'_>, varbinds: VarBindList<'_>) -> Result<(), SetError> {
         let broken = varbinds.iter().enumerate().find_map(|(index, v)| Some((index, self.check(v.name).err()?)));
         broken.map_or(Ok(()), |(index, status)| Err(SetError { status, index }))
     }

@@ -17,7 +17,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use hamsa_snmp::agent::{Instrumentation, SetError};
+use hamsa_snmp::agent::{Instrumentation, Requester, SetError};
 use hamsa_snmp::pdu::ErrorStatus;
 use hamsa_snmp::{Oid, OidRef, OwnedValue, Value, VarBindBuf, VarBindList};
 
@@ -275,7 +275,7 @@ impl Instrumentation for Device {
         Ok(())
     }
 
-    fn set(&self, _now: Instant, varbinds: VarBindList<'_>) -> Result<(), SetError> {
+    fn set(&self, _now: Instant, _requester: Requester<'_>, varbinds: VarBindList<'_>) -> Result<(), SetError> {
         let checked = varbinds.iter().enumerate().map(|(index, varbind)| {
             self.check_set(varbind.name, &varbind.value).map_err(|status| SetError { status, index })
         });

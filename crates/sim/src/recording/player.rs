@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
-use hamsa_snmp::agent::{Instrumentation, SetError};
+use hamsa_snmp::agent::{Instrumentation, Requester, SetError};
 use hamsa_snmp::pdu::ErrorStatus;
 use hamsa_snmp::{Oid, OidRef, OwnedValue, Value, VarBindBuf, VarBindList};
 
@@ -277,7 +277,7 @@ impl Instrumentation for RecordedAgent {
         Ok(())
     }
 
-    fn set(&self, now: Instant, varbinds: VarBindList<'_>) -> Result<(), SetError> {
+    fn set(&self, now: Instant, _requester: Requester<'_>, varbinds: VarBindList<'_>) -> Result<(), SetError> {
         let plans = varbinds.iter().enumerate().map(|(index, varbind)| {
             self.plan_set(now, varbind.name, &varbind.value).map_err(|status| SetError { status, index })
         });
@@ -358,6 +358,9 @@ fn tag_of(value: &Value<'_>) -> u8 {
 mod tests {
     use std::time::Duration;
 
+    use hamsa_snmp::engine::Name;
+    use hamsa_snmp::message::SecurityLevel;
+
     use super::*;
     use crate::recording::Format;
 
@@ -420,7 +423,10 @@ mod tests {
             for (name, value) in pairs {
                 varbinds.push(oid(name).as_oid(), *value);
             }
-            self.agent.set(self.now, varbinds.as_list())
+            let security_name = Name::default();
+            let level = SecurityLevel::NoAuthNoPriv;
+            let requester = Requester { security_model: 2, security_name: &security_name, level };
+            self.agent.set(self.now, requester, varbinds.as_list())
         }
 
         fn held(&self) -> Option<u128> {

@@ -1,8 +1,25 @@
-//! The agent's side of SNMP: the command responder (RFC 3413 §3.2) over some instrumentation.
+//! The agent's side of SNMP: the command responder (RFC 3413 §3.2) over some instrumentation, and MIB modules.
 //!
 //! What an agent instruments is behind [`Instrumentation`]; who may see it is access control's. Both are
-//! trait objects, as every other part of the engine is.
+//! trait objects, as every other part of the engine is. [`MibView`] is an instrumentation made of [`MibModule`]s that
+//! can be exchanged while requests run; [`Tabular`] is a module made of scalars and tables, by a [`Scheme`] and some
+//! [`Rules`]; [`mibs`] are those of SNMP itself.
 
+mod index;
+pub mod mibs;
+mod module;
 mod responder;
+mod row_status;
+pub mod scheme;
+mod state;
+mod tabular;
+mod view;
 
-pub use responder::{CommandResponder, Instrumentation, SetError};
+pub use index::{IndexValue, RowKey};
+pub use module::{MibModule, SearchRange, SetBinding, SetId, SetRequest};
+pub use responder::{CommandResponder, Instrumentation, Requester, SetError};
+pub use row_status::{Refused, RowStatus, StorageType};
+pub use scheme::Scheme;
+pub use state::{MibState, Row, Rows, StateError};
+pub use tabular::{PutRowError, RowChange, Rules, Tabular};
+pub use view::{MibView, ModuleId, RegisterError};

@@ -11,7 +11,7 @@ use crate::engine::{
     AccessControl, AccessDenied, AccessRequest, Engine, Envelope, Name, OutgoingError, Received, Statistic, ViewType,
 };
 use crate::limits::{MAX_BULK_REPETITIONS, MAX_HIDDEN_SUCCESSORS, RESPONSE_HEADERS_OCTETS};
-use crate::message::Version;
+use crate::message::{SecurityLevel, Version};
 use crate::oid::{Oid, OidRef};
 use crate::pdu::{AnyPdu, ErrorStatus, Pdu, PduKind};
 use crate::value::Value;
@@ -22,8 +22,19 @@ use crate::varbind::{VarBindBuf, VarBindList};
 pub struct SetError {
     /// What is wrong.
     pub status: ErrorStatus,
-    /// With which variable; the first is 0.
+    /// With which variable; the first is 0. Of no meaning for `undoFailed`, which is about all.
     pub index: usize,
+}
+
+/// In whose name something is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Requester<'a> {
+    /// The number of the security model that vouches for it.
+    pub security_model: u32,
+    /// Who it is.
+    pub security_name: &'a Name,
+    /// How far its message was secured.
+    pub level: SecurityLevel,
 }
 
 /// The managed objects of one context. Methods may be called from several threads.
@@ -35,7 +46,7 @@ pub trait Instrumentation: Send + Sync {
     fn get_next(&self, now: Instant, after: OidRef<'_>, to: &mut VarBindBuf) -> Result<(), ErrorStatus>;
 
     /// Sets all variables, or none (RFC 3416 §4.2.5).
-    fn set(&self, now: Instant, varbinds: VarBindList<'_>) -> Result<(), SetError>;
+    fn set(&self, now: Instant, requester: Requester<'_>, varbinds: VarBindList<'_>) -> Result<(), SetError>;
 }
 
 /// Answers Read and Write Class PDUs.
@@ -112,6 +123,9 @@ impl CommandResponder {
                 return self.report(now, envelope, pdu, Statistic::UnknownContexts, buffer);
             }
             Err(Failed { reason: Reason::Status(status), index }) => {
+                if status == ErrorStatus::AUTHORIZATION_ERROR && envelope.version != Version::V3 {
+                    self.engine.stats().increment(Statistic::InBadCommunityUses);
+                }
                 response.field1 = if envelope.version == Version::V1 { status.to_v1().0 } else { status.0 };
                 response.field2 = i32::try_from(index).unwrap_or(i32::MAX);
             }
@@ -267,8 +281,13 @@ impl CommandResponder {
                 Err(denied) => return Err(Reason::from(denied).at(i + 1)),
             }
         }
-        let failed = |SetError { status, index }| Reason::Status(status).at(index + 1);
-        asked.instrumentation.set(asked.now, pdu.varbinds).map_err(failed)
+        // RFC 3416 §4.2.5: after a failed undo no variable is to blame.
+        let failed = |SetError { status, index }| {
+            Reason::Status(status).at(if status == ErrorStatus::UNDO_FAILED { 0 } else { index + 1 })
+        };
+        let &Envelope { security_model, ref security_name, level, .. } = asked.envelope;
+        let requester = Requester { security_model, security_name, level };
+        asked.instrumentation.set(asked.now, requester, pdu.varbinds).map_err(failed)
     }
 
     fn allowed(&self, asked: &Asked<'_>, view_type: ViewType, variable: OidRef<'_>) -> Result<(), AccessDenied> {

@@ -125,6 +125,25 @@ pub fn localize(auth: &dyn AuthProtocol, user_key: &Key, engine_id: &[u8]) -> Re
     auth.digest(&[user_key.as_octets(), engine_id, user_key.as_octets()])
 }
 
+/// The key that a `KeyChange` makes of an old one (RFC 3414 §5): half of `change` is random, the other half the
+/// difference. `None` where that is not twice as long as the key.
+pub fn change_key(auth: &dyn AuthProtocol, old: &Key, change: &[u8]) -> Option<Key> {
+    let length = old.as_octets().len();
+    if change.len() != 2 * length {
+        return None;
+    }
+    let (random, delta) = change.split_at(length);
+    let mut new = Zeroizing::new([0; MAX_KEY_OCTETS]);
+    let mut pad = old.clone();
+    for (place, delta) in new[..length].chunks_mut(auth.digest_len()).zip(delta.chunks(auth.digest_len())) {
+        pad = auth.digest(&[pad.as_octets(), random]);
+        for ((octet, delta), pad) in place.iter_mut().zip(delta).zip(pad.as_octets()) {
+            *octet = delta ^ pad;
+        }
+    }
+    Key::new(&new[..length]).ok()
+}
+
 /// How a localized key becomes longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyExtension {
@@ -209,7 +228,25 @@ mod tests {
             let hashed = auth.built_in().digest(&[old.as_octets(), &random]).unwrap();
             let delta: Vec<u8> = hashed.as_octets().iter().zip(new.as_octets()).map(|(a, b)| a ^ b).collect();
             assert_eq!(delta, from_hex(change));
+            let change = [random, from_hex(change)].concat();
+            assert_eq!(change_key(&*auth.built_in(), &old, &change), Some(new));
+            assert_eq!(change_key(&*auth.built_in(), &old, &change[1..]), None);
         }
+    }
+
+    /// RFC 3414 §5 `KeyChange`: a key longer than the digest is changed piece by piece.
+    #[test]
+    fn long_keys_are_changed_in_pieces() {
+        let auth = AuthProtocolId::Md5.built_in();
+        let old = Key::new(&[1; 40]).unwrap();
+        let random = [2; 40];
+        let first = auth.digest(&[old.as_octets(), &random]);
+        let second = auth.digest(&[first.as_octets(), &random]);
+        let third = auth.digest(&[second.as_octets(), &random]);
+        let expected: Vec<u8> =
+            [&first, &second, &third].iter().flat_map(|key| key.as_octets()).take(40).copied().collect();
+        let new = change_key(&*auth, &old, &[random, [0; 40]].concat()).unwrap();
+        assert_eq!(new.as_octets(), expected);
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub mod privacy;
 mod users;
 
 pub use auth::{AuthProtocol, AuthProtocolId, Mac};
-pub use keys::{Key, KeyError, localize, password_to_key};
+pub use keys::{Key, KeyError, change_key, localize, password_to_key};
 pub use model::{SaltSource, Usm};
 pub use privacy::{DecryptInput, EncryptInput, PRIVACY_PARAMETERS_OCTETS, PrivError, PrivProtocol, PrivProtocolId};
 pub use users::{AddUserError, UserKey, UsmUser, UsmUsers};

@@ -257,7 +257,7 @@ impl Usm {
         let stated = EngineTime { boots: parameters.engine_boots, time: parameters.engine_time };
         let user_name = Name::within_limits(parameters.user_name);
         let privacy_parameters: SmallVec<[u8; 8]> = SmallVec::from_slice(parameters.privacy);
-        let sender = Sender { engine_id, level, security_name: user_name.clone(), user_name };
+        let sender = Sender { engine_id, level, serial: 0, security_name: user_name.clone(), user_name };
         let report = |statistic| self.reported(statistic, SecurityLevel::NoAuthNoPriv, &sender);
 
         let is_local = engine_id == self.users.local_engine();
@@ -277,6 +277,7 @@ impl Usm {
         let Some((_, first)) = able.first() else { return Err(report(Statistic::UnsupportedSecurityLevels)) };
         if !level.is_authenticated() {
             let MsgData::Plain(data) = outer.data.clone() else { return Err(report(Statistic::DecryptionErrors)) };
+            // Nothing is signed with what this user was.
             let sender = Sender { security_name: first.security_name.clone(), ..sender };
             return Ok(sender.secured(data, stated));
         }
@@ -289,7 +290,8 @@ impl Usm {
             return Err(report(Statistic::WrongDigests));
         };
         let user = &numbered.1;
-        let sender = Sender { security_name: user.security_name.clone(), ..sender };
+        let serial = self.users.lock().serial_of(numbered);
+        let sender = Sender { security_name: user.security_name.clone(), serial, ..sender };
         if !self.admit(now, engine_id, stated) {
             return Err(self.reported(Statistic::NotInTimeWindows, SecurityLevel::AuthNoPriv, &sender));
         }
@@ -370,7 +372,7 @@ impl SecurityModel for Usm {
         let sender = Sender::from_state(state).ok_or_else(unreadable)?;
         let (signer, time) = {
             let inner = self.users.lock();
-            (inner.by_security_name(&sender.security_name), inner.clock.now(now))
+            (inner.sender(&sender.security_name, sender.serial), inner.clock.now(now))
         };
         let engine_id = self.users.local_engine();
         let securing = Securing { header, engine_id, user_name: &sender.user_name, time };
@@ -419,6 +421,8 @@ struct Signed<'m> {
 struct Sender {
     engine_id: EngineId,
     level: SecurityLevel,
+    /// Which of the users who have had this name.
+    serial: u64,
     security_name: Name,
     user_name: Name,
 }
@@ -440,6 +444,7 @@ impl Sender {
     fn to_state(&self) -> SecurityState {
         let mut octets = SmallVec::new();
         octets.push(self.level as u8);
+        octets.extend_from_slice(&self.serial.to_be_bytes());
         for field in [self.engine_id.as_octets(), self.security_name.as_octets(), self.user_name.as_octets()] {
             octets.push(field.len() as u8);
             octets.extend_from_slice(field);
@@ -448,7 +453,8 @@ impl Sender {
     }
 
     fn from_state(state: &SecurityState) -> Option<Self> {
-        let (&level, mut rest) = state.0.split_first()?;
+        let (&level, rest) = state.0.split_first()?;
+        let (serial, mut rest) = rest.split_first_chunk()?;
         let mut field = || {
             let (&length, after) = rest.split_first()?;
             let (octets, after) = after.split_at_checked(usize::from(length))?;
@@ -464,6 +470,7 @@ impl Sender {
         Some(Sender {
             engine_id: EngineId::new(field()?).ok()?,
             level,
+            serial: u64::from_be_bytes(*serial),
             security_name: Name::new(field()?).ok()?,
             user_name: Name::new(field()?).ok()?,
         })

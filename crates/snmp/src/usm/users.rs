@@ -1,7 +1,7 @@
 //! The users and engines that the USM knows (RFC 3414 §2.1, its "local configuration datastore"). A host
 //! resource: it outlives the module that uses it, so a new version goes on with the same keys and clocks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
@@ -9,7 +9,7 @@ use std::time::Instant;
 use smallvec::SmallVec;
 
 use crate::engine::{EngineId, EngineTime, Name};
-use crate::limits::{MAX_KNOWN_ENGINES, MAX_USERS_OF_ONE_NAME};
+use crate::limits::{MAX_KNOWN_ENGINES, MAX_RETIRED_USERS, MAX_USERS_OF_ONE_NAME};
 use crate::message::SecurityLevel;
 use crate::usm::clock::{LocalClock, RemoteClock};
 use crate::usm::{AuthProtocolId, Key, PrivProtocolId};
@@ -80,6 +80,12 @@ pub(super) struct Inner {
     local: EngineId,
     pub(super) clock: LocalClock,
     users: Vec<Option<Arc<UsmUser>>>,
+    /// Which user has been in each place: no number comes twice.
+    serials: Vec<u64>,
+    next_serial: u64,
+    /// The last users that were replaced or removed. A message that one of them sent is still answered with the keys
+    /// that it came with (RFC 3414 §3.1 (1), `securityStateReference`): the SET that changes the sender's own keys.
+    retired: VecDeque<(u64, Arc<UsmUser>)>,
     by_security_name: HashMap<Name, usize>,
     by_user_name: HashMap<Name, SmallVec<[usize; 1]>>,
     keys: HashMap<(EngineId, usize), Arc<LocalizedKeys>>,
@@ -100,6 +106,9 @@ impl UsmUsers {
             local,
             clock: LocalClock::new(at_start, started),
             users: Vec::new(),
+            serials: Vec::new(),
+            next_serial: 1,
+            retired: VecDeque::new(),
             by_security_name: HashMap::new(),
             by_user_name: HashMap::new(),
             keys: HashMap::new(),
@@ -163,7 +172,10 @@ impl UsmUsers {
         inner.by_user_name.entry(user.user_name.clone()).or_default().push(index);
         if index == inner.users.len() {
             inner.users.push(None);
+            inner.serials.push(0);
         }
+        inner.serials[index] = inner.next_serial;
+        inner.next_serial += 1;
         inner.users[index] = Some(user);
         Ok(())
     }
@@ -183,6 +195,28 @@ impl Inner {
     pub(super) fn by_security_name(&self, name: &Name) -> Option<(usize, Arc<UsmUser>)> {
         let &index = self.by_security_name.get(name)?;
         Some((index, self.users[index].clone()?))
+    }
+
+    /// Tells a user apart from its predecessors and successors; 0 for one that is in the table no more.
+    pub(super) fn serial_of(&self, user: &(usize, Arc<UsmUser>)) -> u64 {
+        let present = self.users.get(user.0).and_then(Option::as_ref);
+        if let Some(present) = present
+            && Arc::ptr_eq(present, &user.1)
+        {
+            return self.serials[user.0];
+        }
+        self.retired.iter().rev().find(|(_, retired)| Arc::ptr_eq(retired, &user.1)).map_or(0, |(serial, _)| *serial)
+    }
+
+    /// The user that sent a message: who it was then, if that is still known, or who has its name now. One that is gone
+    /// is in no place of the table.
+    pub(super) fn sender(&self, name: &Name, serial: u64) -> Option<(usize, Arc<UsmUser>)> {
+        let present = self.by_security_name(name);
+        if present.as_ref().is_some_and(|(index, _)| self.serials[*index] == serial) {
+            return present;
+        }
+        let retired = self.retired.iter().find(|(known, _)| *known == serial);
+        retired.map(|(_, user)| (usize::MAX, user.clone())).or(present)
     }
 
     /// The users whom an engine may know by this name.
@@ -205,7 +239,8 @@ impl Inner {
         let &(index, ref user) = user;
         let is_proven = engine_id == self.local || self.clocks.contains_key(&engine_id);
         // A user that was replaced while its keys were made must not leave the old ones behind.
-        let is_present = self.users[index].as_ref().is_some_and(|present| Arc::ptr_eq(present, user));
+        let present = self.users.get(index).and_then(Option::as_ref);
+        let is_present = present.is_some_and(|present| Arc::ptr_eq(present, user));
         if is_proven && is_present && self.keys.len() < MAX_KNOWN_ENGINES {
             self.keys.insert((engine_id, index), keys.clone());
         }
@@ -215,6 +250,10 @@ impl Inner {
         let Some(index) = self.by_security_name.remove(security_name) else { return };
         let Some(user) = self.users[index].take() else { return };
         self.keys.retain(|&(_, user), _| user != index);
+        if self.retired.len() == MAX_RETIRED_USERS {
+            self.retired.pop_front();
+        }
+        self.retired.push_back((self.serials[index], user.clone()));
         if let Some(indexes) = self.by_user_name.get_mut(&user.user_name) {
             indexes.retain(|i| *i != index);
             if indexes.is_empty() {

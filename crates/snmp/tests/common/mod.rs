@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use hamsa_snmp::agent::{CommandResponder, Instrumentation, SetError};
+use hamsa_snmp::agent::{CommandResponder, Instrumentation, Requester, SetError};
 use hamsa_snmp::engine::{Community, CommunityTable, Engine, EngineId, EngineStats, EngineTime, Name, security_model};
 use hamsa_snmp::manager::{Failure, Handled, Manager, RequestError, RequestKind, TargetConfig, TargetId, Timing};
 use hamsa_snmp::message::{SecurityLevel, Version};
@@ -54,7 +54,7 @@ impl Instrumentation for Objects {
         Ok(())
     }
 
-    fn set(&self, _now: Instant, varbinds: VarBindList<'_>) -> Result<(), SetError> {
+    fn set(&self, _now: Instant, _requester: Requester<'_>, varbinds: VarBindList<'_>) -> Result<(), SetError> {
         let mut objects = self.0.lock().unwrap();
         let known = |name: OidRef<'_>| objects.contains_key(&name.to_owned());
         if let Some(index) = varbinds.iter().position(|varbind| !known(varbind.name)) {

@@ -126,7 +126,7 @@ pub fn localize(auth: &dyn AuthProtocol, user_key: &Key, engine_id: &[u8]) -> Re
 }
 
 /// The key that a `KeyChange` makes of an old one (RFC 3414 §5): half of `change` is random, the other half the
-/// difference. `None` where that is not twice as long as the key.
+/// difference. `None` where that is not twice as long as the key, or the protocol does not serve.
 pub fn change_key(auth: &dyn AuthProtocol, old: &Key, change: &[u8]) -> Option<Key> {
     let length = old.as_octets().len();
     if change.len() != 2 * length {
@@ -136,7 +136,7 @@ pub fn change_key(auth: &dyn AuthProtocol, old: &Key, change: &[u8]) -> Option<K
     let mut new = Zeroizing::new([0; MAX_KEY_OCTETS]);
     let mut pad = old.clone();
     for (place, delta) in new[..length].chunks_mut(auth.digest_len()).zip(delta.chunks(auth.digest_len())) {
-        pad = auth.digest(&[pad.as_octets(), random]);
+        pad = auth.digest(&[pad.as_octets(), random]).ok()?;
         for ((octet, delta), pad) in place.iter_mut().zip(delta).zip(pad.as_octets()) {
             *octet = delta ^ pad;
         }
@@ -240,9 +240,9 @@ mod tests {
         let auth = AuthProtocolId::Md5.built_in();
         let old = Key::new(&[1; 40]).unwrap();
         let random = [2; 40];
-        let first = auth.digest(&[old.as_octets(), &random]);
-        let second = auth.digest(&[first.as_octets(), &random]);
-        let third = auth.digest(&[second.as_octets(), &random]);
+        let first = auth.digest(&[old.as_octets(), &random]).unwrap();
+        let second = auth.digest(&[first.as_octets(), &random]).unwrap();
+        let third = auth.digest(&[second.as_octets(), &random]).unwrap();
         let expected: Vec<u8> =
             [&first, &second, &third].iter().flat_map(|key| key.as_octets()).take(40).copied().collect();
         let new = change_key(&*auth, &old, &[random, [0; 40]].concat()).unwrap();

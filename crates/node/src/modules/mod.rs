@@ -13,6 +13,7 @@
 mod access;
 mod authentication;
 mod message_processing;
+mod mib;
 mod privacy;
 mod responder;
 mod security;
@@ -23,6 +24,7 @@ use hamsa_swap::{CallError, Module, ModuleError, Resources, Side, StateSet, Vers
 pub use access::{AccessControlModule, SwappableAccess, vacm_package};
 pub use authentication::{AuthProtocolModule, SwappableAuth, auth_package};
 pub use message_processing::{MessageProcessingModule, SwappableProcessing, processing_package};
+pub use mib::{MibModuleModule, SwappableMib, mib_package};
 pub use privacy::{PrivProtocolModule, SwappablePrivacy, priv_package};
 pub use responder::{CommandResponderModule, responder_package};
 pub use security::{CommunityModel, SecurityModelModule, SwappableSecurity, UsmParts, community_package, usm_package};

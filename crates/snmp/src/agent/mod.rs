@@ -20,6 +20,6 @@ pub use module::{MibModule, SearchRange, SetBinding, SetId, SetRequest};
 pub use responder::{CommandResponder, Instrumentation, Requester, SetError};
 pub use row_status::{Refused, RowStatus, StorageType};
 pub use scheme::Scheme;
-pub use state::{MibState, Row, Rows, StateError};
+pub use state::{Keep, MibState, Row, Rows, StateError};
 pub use tabular::{PutRowError, RowChange, Rules, Tabular};
 pub use view::{MibView, ModuleId, RegisterError};

@@ -37,6 +37,8 @@ const BENCHES: &[Bench] = &[
     Bench { name: "codec", cargo: &["bench", "--package", "hamsa-bench-snmp", "--bench", "codec"] },
     Bench { name: "usm", cargo: &["bench", "--package", "hamsa-bench-snmp", "--bench", "usm"] },
     Bench { name: "allocations", cargo: &["bench", "--package", "hamsa-bench-snmp", "--bench", "allocations"] },
+    Bench { name: "gate", cargo: &["bench", "--package", "hamsa-bench-swap", "--bench", "gate"] },
+    Bench { name: "blackout", cargo: &["bench", "--package", "hamsa-bench-swap", "--bench", "blackout"] },
     Bench { name: "poller", cargo: &["run", "--release", "--package", "hamsa-bench-poller"] },
 ];
 

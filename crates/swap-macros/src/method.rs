@@ -163,7 +163,7 @@ impl Method {
             #head {
                 self.call(#index, |target| match target {
                     ::hamsa_swap::Target::Serves(module) => #behaviour::#method(module, #(#names),*),
-                    ::hamsa_swap::Target::Lacks(#lacking) => #lacks,
+                    ::hamsa_swap::Target::Lacks(#lacking) => ::hamsa_swap::rarely(move || #lacks),
                 })
             }
         }

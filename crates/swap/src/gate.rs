@@ -32,7 +32,8 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 use crate::sync::{
-    AtomicU64, AtomicUsize, Condvar, INLINE_SLOTS, Mutex, Ordering, UnsafeCell, fence, lock, thread_number, wait_while,
+    AtomicU64, AtomicUsize, Condvar, INLINE_SLOTS, Mutex, Ordering, UnsafeCell, fence, lock, store_and_fence,
+    thread_number, wait_while,
 };
 
 const OPEN: usize = 0;
@@ -81,8 +82,16 @@ enum Why {
     Barred,
 }
 
-/// The slots of all gates of a round.
-type Members = Arc<[Arc<Slots>]>;
+/// What gates that are closed together have in common.
+type Members = Arc<Group>;
+
+pub(crate) struct Group {
+    /// Of each gate.
+    slots: Vec<Arc<Slots>>,
+    left: Mutex<()>,
+    /// Notified when a call has left.
+    has_left: Condvar,
+}
 
 /// Who is inside of one gate.
 pub(crate) struct Slots {
@@ -139,11 +148,15 @@ impl<T> Gate<T> {
     pub(crate) fn call<R>(&self, patience: fn() -> Duration, call: impl FnOnce(&T) -> R) -> Result<R, Refused> {
         let slot = self.slots.of_this_thread().ok_or(Refused::NoSlot)?;
         let inside = Inside::enter(slot);
-        let inside = if self.state.load(Ordering::Acquire) == OPEN { inside } else { self.wait(inside, patience)? };
+        let inside = if self.state.load(Ordering::SeqCst) == OPEN { inside } else { self.wait(inside, patience)? };
         // SAFETY: this thread is inside, so nobody replaces the value before `inside` is dropped.
         let result = self.value.with(|value| call(unsafe { &*value }));
         inside.slot.count_call();
         drop(inside);
+        // This may come too early to see the gate close: then who drains finds out by himself, a little later.
+        if self.state.load(Ordering::Relaxed) != OPEN {
+            self.say_left();
+        }
         Ok(result)
     }
 
@@ -184,6 +197,13 @@ impl<T> Gate<T> {
         lock(&self.shut).queue.len()
     }
 
+    #[cold]
+    fn say_left(&self) {
+        if let Why::Closed(members) = &lock(&self.shut).why {
+            members.say_left();
+        }
+    }
+
     /// For a thread that entered and found the gate shut.
     #[cold]
     fn wait<'a>(&self, inside: Inside<'a>, patience: fn() -> Duration) -> Result<Inside<'a>, Refused> {
@@ -191,11 +211,16 @@ impl<T> Gate<T> {
         let slot = inside.slot;
         // Out again, so that only calls further out count below.
         drop(inside);
+        if let Why::Closed(members) = &shut.why {
+            members.say_left();
+        }
         match &shut.why {
             // Nobody can close it as long as we have the lock; whoever does so later sees us inside.
             Why::Open => return Ok(Inside::enter(slot)),
             // The round waits for that call, so it can't have found all gates empty.
-            Why::Closed(members) if members.iter().any(|slots| slots.is_inside()) => return Ok(Inside::enter(slot)),
+            Why::Closed(members) if members.slots.iter().any(|slots| slots.is_inside()) => {
+                return Ok(Inside::enter(slot));
+            }
             Why::Barred => return Err(Refused::Barred),
             Why::Closed(_) => {}
         }
@@ -260,7 +285,8 @@ impl<T> Closable for Gate<T> {
 impl<'a> Round<'a> {
     /// Of gates that are not closed.
     pub(crate) fn new(gates: Vec<&'a dyn Closable>) -> Self {
-        let members = gates.iter().map(|gate| Arc::clone(gate.slots())).collect::<Vec<_>>().into();
+        let slots = gates.iter().map(|gate| Arc::clone(gate.slots())).collect();
+        let members = Arc::new(Group { slots, left: Mutex::new(()), has_left: Condvar::new() });
         Round { closed: vec![None; gates.len()], gates, members }
     }
 
@@ -281,8 +307,28 @@ impl<'a> Round<'a> {
     /// Proof that nobody is inside; or how many calls are, or gates still open.
     pub(crate) fn quiet(&mut self) -> Result<Quiet<'_>, usize> {
         let open = self.closed.iter().filter(|closed| closed.is_none()).count();
-        let inside: usize = self.members.iter().map(|slots| slots.inside()).sum();
+        let inside = self.members.inside();
         if open + inside == 0 { Ok(Quiet { members: &self.members }) } else { Err(open + inside) }
+    }
+}
+
+impl Round<'_> {
+    /// Waits until nobody is inside, no longer than `patience`.
+    pub(crate) fn wait_for_leavers(&self, patience: Duration) {
+        let Group { left, has_left, .. } = &*self.members;
+        // Who leaves says so under the lock: after this look, or before it and then it sees that.
+        drop(wait_while(has_left, lock(left), patience, |()| self.members.inside() > 0));
+    }
+}
+
+impl Group {
+    fn inside(&self) -> usize {
+        self.slots.iter().map(|slots| slots.inside()).sum()
+    }
+
+    fn say_left(&self) {
+        let _left = lock(&self.left);
+        self.has_left.notify_one();
     }
 }
 
@@ -312,8 +358,7 @@ impl<'a> Inside<'a> {
     #[inline(always)]
     fn enter(slot: &'a Slot) -> Self {
         let depth = slot.depth.load(Ordering::Relaxed);
-        slot.depth.store(depth + 1, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+        store_and_fence(&slot.depth, depth + 1);
         Inside { slot, depth, here: PhantomData }
     }
 }

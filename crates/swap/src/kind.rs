@@ -98,3 +98,11 @@ pub fn answer<T: crate::value::Dynamic>(method: &'static str, value: DynValue) -
         problem: format!("the answer is to be of type {:?}", T::dyn_type()),
     })
 }
+
+/// Runs what is rarely run, apart from the code around it, which stays small. For the code that [`kind`](crate::kind) makes.
+#[doc(hidden)]
+#[cold]
+#[inline(never)]
+pub fn rarely<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}

@@ -164,6 +164,6 @@ pub use transaction::{Abort, End};
 pub use value::{DynType, DynValue, Dynamic};
 
 #[doc(hidden)]
-pub use kind::{Arguments, answer};
+pub use kind::{Arguments, answer, rarely};
 #[doc(hidden)]
 pub use proxy::Target;

@@ -31,6 +31,13 @@ impl<T> UnsafeCell<T> {
     }
 }
 
+/// Stores, and lets no later sequentially consistent load come before. One instruction, where the store and a fence
+/// would be two; loom, which knows sequential consistency of fences only, has those.
+#[inline(always)]
+pub(crate) fn store_and_fence(slot: &AtomicUsize, value: usize) {
+    slot.store(value, Ordering::SeqCst);
+}
+
 /// Locks, also after a panic elsewhere: what the gate keeps under its locks is whole between any two statements.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::event::{Events, Happening};
 use crate::gate::Round;
 use crate::journal::{Entry, Journal};
-use crate::limits::{DRAIN_PAUSE, DRAIN_YIELDS, READY_PAUSE};
+use crate::limits::{DRAIN_PAUSE, DRAIN_SPINS, READY_PAUSE};
 use crate::mapping::Mapping;
 use crate::module::{Module, ModuleError, ModuleId, Side};
 use crate::proxy::{Candidate, Place, message_of};
@@ -133,10 +133,11 @@ impl Swap<'_> {
             return self.readiness();
         }
         self.looks += 1;
-        if self.looks < DRAIN_YIELDS {
-            std::thread::yield_now();
+        if self.looks < DRAIN_SPINS {
+            // Not yielding: on a busy machine that gives the processor away for longer than most calls take.
+            std::hint::spin_loop();
         } else {
-            std::thread::park_timeout(DRAIN_PAUSE);
+            self.round.wait_for_leavers(DRAIN_PAUSE);
         }
         Outcome::Busy
     }

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use hamsa_sim::clock::Epoch;
 use hamsa_sim::device::{Device, DeviceEvent, DeviceKind, DeviceModel, DeviceOptions, Direction, Recurring, Schedule};
-use hamsa_snmp::agent::Instrumentation;
+use hamsa_snmp::agent::{Instrumentation, Requester};
+use hamsa_snmp::engine::Name;
+use hamsa_snmp::message::SecurityLevel;
 use hamsa_snmp::pdu::ErrorStatus;
 use hamsa_snmp::{Oid, OwnedValue, Value, VarBindBuf};
 

@@ -153,3 +153,9 @@ pub const MAX_NOT_READY: Duration = Duration::from_secs(300);
 /// Users that were replaced or removed and are kept for the answers to what they had asked: as many SETs as
 /// threads may be at work on.
 pub const MAX_RETIRED_USERS: usize = 64;
+
+/// Receivers of informs that an originator remembers, with what it has learned of their engines.
+pub const MAX_INFORM_TARGETS: usize = 1_024;
+
+/// Traps that wait to be sent, in one originator: a message of some hundred octets each.
+pub const MAX_WAITING_TRAPS: usize = 4_096;

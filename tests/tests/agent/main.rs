@@ -1,5 +1,6 @@
 //! The agent's library behind a UDP socket, with net-snmp's tools as its managers.
 
+mod notifications;
 mod support;
 mod users;
 mod views;

@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use hamsa_snmp::agent::mibs::{FrameworkMib, MpdMib, SystemIdentity, SystemMib, UsmMib, VacmMib};
+use hamsa_snmp::agent::mibs::{
+    CommunityMib, FrameworkMib, MpdMib, NotificationMib, ProxyMib, SystemIdentity, SystemMib, TargetMib, UsmMib,
+    VacmMib,
+};
 use hamsa_snmp::agent::{CommandResponder, MibModule, MibView, StorageType};
 use hamsa_snmp::engine::{CommunityTable, Engine, EngineId, EngineStats, EngineTime, Name, security_model};
 use hamsa_snmp::limits::MAX_MESSAGE_OCTETS;
@@ -24,10 +27,12 @@ pub const PASSWORD: &str = "authentication-pass";
 /// A running agent; it ends when dropped.
 pub struct Agent {
     pub address: SocketAddr,
-    pub engine_id: EngineId,
-    pub view: Arc<MibView>,
+    pub engine: Arc<Engine>,
+    pub users: Arc<UsmUsers>,
+    pub access: Arc<Vacm>,
     pub usm: Arc<UsmMib>,
-    pub vacm: Arc<VacmMib>,
+    pub targets: Arc<TargetMib>,
+    pub notifications: Arc<NotificationMib>,
     stop: Arc<AtomicBool>,
     serving: Option<JoinHandle<()>>,
 }
@@ -91,7 +96,8 @@ impl Agent {
         let salts = Arc::new(Salts(AtomicU64::new(1)));
         let usm = Usm::new(users.clone(), stats.clone(), salts);
         let communities = Arc::new(CommunityTable::new());
-        let engine = Engine::with_communities(engine_id, stats.clone(), communities).with_v3(Arc::new(usm));
+        let engine = Engine::with_communities(engine_id, stats.clone(), communities.clone()).with_v3(Arc::new(usm));
+        let engine = Arc::new(engine);
         let access = Arc::new(Vacm::default());
 
         let identity = SystemIdentity {
@@ -104,18 +110,24 @@ impl Agent {
         let vacm = Arc::new(VacmMib::of(access.clone()));
         usm.put_user(&user(ADMIN, auth, Some(privacy)), StorageType::NonVolatile).unwrap();
         vacm.put(&everything(), StorageType::NonVolatile).unwrap();
-        let modules: [Arc<dyn MibModule>; 5] = [
+        let targets = Arc::new(TargetMib::of(stats.clone()));
+        let notifications = Arc::new(NotificationMib::default());
+        let modules: [Arc<dyn MibModule>; 9] = [
             Arc::new(SystemMib::of(identity, stats.clone())),
-            Arc::new(FrameworkMib::of(users)),
+            Arc::new(FrameworkMib::of(users.clone())),
             Arc::new(MpdMib::of(stats)),
             usm.clone(),
-            vacm.clone(),
+            vacm,
+            targets.clone(),
+            notifications.clone(),
+            Arc::new(CommunityMib::of(communities, engine_id)),
+            Arc::new(ProxyMib::default()),
         ];
         let view = Arc::new(MibView::new());
         for module in modules {
             view.add(module).unwrap();
         }
-        let responder = CommandResponder::new(Arc::new(engine), access, view.clone());
+        let responder = CommandResponder::new(engine.clone(), access.clone(), view);
 
         let stop = Arc::new(AtomicBool::new(false));
         let socket = UdpSocket::bind(address).unwrap();
@@ -132,7 +144,7 @@ impl Agent {
                 }
             }
         });
-        Agent { address, engine_id, view, usm, vacm, stop, serving: Some(serving) }
+        Agent { address, engine, users, access, usm, targets, notifications, stop, serving: Some(serving) }
     }
 }
 
@@ -173,8 +185,8 @@ impl<'a> Manager<'a> {
     pub fn try_run(&self, tool: &str, options: &[&str], arguments: &[&str]) -> Result<String, String> {
         let address = self.agent.address.to_string();
         let common = ["-t", "5", "-r", "1", "-On"].map(str::to_owned);
-        let own = options.iter().chain(std::iter::once(&&*address)).chain(arguments);
-        let all = self.credentials.iter().cloned().chain(common).chain(own.map(|&text| text.to_owned()));
+        let own = [options, &[&address], arguments].concat();
+        let all = self.credentials.iter().cloned().chain(common).chain(own.iter().map(|&text| text.to_owned()));
         self.tools.run(tool, all).map_err(|error| error.to_string())
     }
 

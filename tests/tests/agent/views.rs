@@ -21,12 +21,13 @@ fn groups_views_and_rights_come_and_go() {
     assert!(bob.refused("snmpget", &[], &[SYS_DESCR]).contains(denied));
 
     admin.run("snmpvacm", &[], &["createView", "system", ".1.3.6.1.2.1.1"]);
-    admin.run("snmpvacm", &["-Ce"], &["createView", "system", ".1.3.6.1.2.1.1.6", "fe"]);
+    admin.run("snmpvacm", &["-Ce"], &["createView", "system", ".1.3.6.1.2.1.1.6", "ff"]);
     admin.run("snmpvacm", &[], &["createView", "contact", ".1.3.6.1.2.1.1.4"]);
     admin.run("snmpvacm", &[], &["createSec2Group", "3", "bob", "readers"]);
     admin.run("snmpvacm", &[], &["createAccess", "readers", "3", "2", "1", "system", "contact", "system"]);
     assert!(bob.run("snmpget", &[], &[SYS_DESCR]).contains("an agent under test"));
     assert!(bob.run("snmpget", &[], &[SNMP_IN_PKTS]).contains("No Such Object"));
+    assert!(bob.run("snmpget", &[], &[".1.3.6.1.2.1.1.6.0"]).contains("No Such Object"));
     assert!(bob.run("snmpset", &[], &[SYS_CONTACT, "s", "bob"]).contains("bob"));
     assert!(bob.refused("snmpset", &[], &[".1.3.6.1.2.1.1.5.0", "s", "x"]).contains("noAccess"));
 

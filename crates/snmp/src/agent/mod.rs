@@ -8,6 +8,7 @@
 mod index;
 pub mod mibs;
 mod module;
+mod originator;
 mod responder;
 mod row_status;
 pub mod scheme;
@@ -17,6 +18,7 @@ mod view;
 
 pub use index::{IndexValue, RowKey};
 pub use module::{MibModule, SearchRange, SetBinding, SetId, SetRequest};
+pub use originator::{InformOutcome, NotificationOriginator, NotificationTables, Notified};
 pub use responder::{CommandResponder, Instrumentation, Requester, SetError};
 pub use row_status::{Refused, RowStatus, StorageType};
 pub use scheme::Scheme;

@@ -76,6 +76,17 @@ impl CommunityTable {
         table.by_security_name.remove(security_name);
     }
 
+    /// Exchanges all communities. Several may have one security name; the first is the one to send with.
+    pub fn replace(&self, communities: impl IntoIterator<Item = Community>) {
+        let mut rows: Vec<Community> = communities.into_iter().collect();
+        let mut by_security_name = std::collections::HashMap::new();
+        for row in &rows {
+            by_security_name.entry(row.security_name.clone()).or_insert_with(|| row.name.clone());
+        }
+        rows.sort_by(|a, b| a.name.cmp(&b.name));
+        *self.0.write().expect("no panic under this lock") = Rows { rows, by_security_name };
+    }
+
     fn community_of(&self, security_name: &Name) -> Option<SmallVec<[u8; 24]>> {
         self.0.read().expect("no panic under this lock").by_security_name.get(security_name).cloned()
     }

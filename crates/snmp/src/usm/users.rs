@@ -142,6 +142,18 @@ impl UsmUsers {
         self.lock().keys.len()
     }
 
+    /// The users' security names, in order.
+    pub fn user_names(&self) -> Vec<Name> {
+        let mut names: Vec<Name> = self.lock().by_security_name.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    /// The only engine that knows the user of this security name, if there is such a user and engine.
+    pub fn engine_of(&self, security_name: &Name) -> Option<EngineId> {
+        self.lock().by_security_name(security_name)?.1.engine_id
+    }
+
     /// Forgets another engine's time, so that the next authentic message from it sets it anew: for an
     /// operator whose device came back with fewer boots than before.
     pub fn forget_engine(&self, engine_id: &EngineId) {

@@ -3,13 +3,21 @@
 //! What they configure (users, views, communities, clocks, counters) are host resources that they borrow: they put
 //! what is active in their tables into effect there.
 
+mod community;
 mod framework;
+mod notification;
+mod proxy;
 mod system;
+mod target;
 mod usm;
 mod vacm;
 
+pub use community::{CommunityMib, CommunityRules};
 pub use framework::{FrameworkMib, FrameworkRules, MpdMib, MpdRules};
+pub use notification::{NotificationMib, NotificationRules, Notify};
+pub use proxy::{Proxy, ProxyMib, ProxyRules, ProxyType};
 pub use system::{Capability, SystemIdentity, SystemMib, SystemRules};
+pub use target::{Target, TargetMib, TargetParams, TargetRules};
 pub use usm::{PutUserError, UsmMib, UsmRules};
 pub use vacm::{VacmMib, VacmRules};
 

@@ -198,7 +198,7 @@ impl MibState {
         }
         for (rows, table) in state.tables.iter_mut().zip(scheme.tables) {
             let count = u32::from_be_bytes(from.array()?) as usize;
-            if count > table.max_rows || (count > 0 && !table.is_stored) {
+            if count > table.max_rows {
                 return Err(invalid("too many rows"));
             }
             let rows = Arc::make_mut(rows);
@@ -217,9 +217,8 @@ impl MibState {
                 }
                 let row = Row(row);
                 let status = table.column_of(Syntax::RowStatus).map(|column| row.integer(column));
-                let is_lasting = row.storage(table).is_lasting();
-                if !is_lasting || status.is_some_and(|number| RowStatus::from_number(number).is_none()) {
-                    return Err(invalid("a row's status or storage type"));
+                if status.is_some_and(|number| RowStatus::from_number(number).is_none()) {
+                    return Err(invalid("a row's status"));
                 }
                 if row.status(table) == RowStatus::Active && !row.is_complete(table) {
                     return Err(invalid("an active row without a value that it needs"));

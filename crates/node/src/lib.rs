@@ -22,4 +22,5 @@ pub mod profile;
 pub mod prometheus;
 pub mod readings;
 pub mod state;
+pub mod swapping;
 pub mod writer;

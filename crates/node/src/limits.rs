@@ -188,3 +188,12 @@ pub const MAX_JOURNAL_OCTETS: u64 = 64 << 20;
 
 /// Events of swaps that wait to be logged or told: one swap has ten.
 pub const MAX_SWAP_EVENTS: usize = 256;
+
+/// How long what was read of the host's interfaces is good for: a walk of a table sees one moment.
+pub const INTERFACES_MAX_AGE: Duration = Duration::from_secs(1);
+
+/// Interfaces of one host: a thousand containers have as many.
+pub const MAX_INTERFACES: usize = 10_000;
+
+/// Threads that answer an agent's requests: one does some hundred thousand a second.
+pub const MAX_AGENT_WORKERS: u8 = 64;

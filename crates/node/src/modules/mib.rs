@@ -9,11 +9,14 @@ use hamsa_snmp::pdu::ErrorStatus;
 use hamsa_snmp::{Oid, OidRef, VarBindBuf};
 use hamsa_swap::{
     CallError, Candidate, Change, CriticalSection, CriticalSections, Kind, Module, ModuleError, ModuleId, Package,
-    Phase, Proxy, Resources, StateSet, Version, kind,
+    Phase, Proxy, Resources, Side, StateSet, Version, kind,
 };
 
 /// The name of the state's only object: what [`MibModule::save`] writes.
 const STATE: &str = "objects";
+
+/// Variables that a self-test reads at most: without rows no module has as many.
+const SELF_TEST_VARIABLES_MAX: usize = 10_000;
 
 /// See [`MibModule`].
 #[kind("MIB module")]
@@ -72,6 +75,27 @@ struct Native {
 }
 
 impl Native {
+    fn self_test(&self) -> Result<(), String> {
+        for subtree in self.module.subtrees() {
+            let mut at = subtree.clone();
+            for _ in 0..SELF_TEST_VARIABLES_MAX {
+                let start = at.as_oid();
+                let range = SearchRange { start, is_start_included: start == subtree.as_oid(), end: None };
+                let mut found = VarBindBuf::new();
+                match self.module.get_next(Instant::now(), &range, &mut found) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(status) => return Err(format!("a walk of {subtree} ends with {status}")),
+                }
+                match found.as_list().iter().next().map(|found| found.name.to_owned()) {
+                    Some(next) if next > at => at = next,
+                    _ => return Err(format!("a walk of {subtree} does not get beyond {at}")),
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn setting(&self) -> MutexGuard<'_, HashMap<SetId, CriticalSection>> {
         self.setting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -136,10 +160,15 @@ impl Module for Native {
         self.critical.phase()
     }
 
+    fn vote(&self, side: Side) -> Result<(), ModuleError> {
+        match side {
+            Side::New if self.version.minor > 0 => self.self_test().map_err(ModuleError::new),
+            _ => Ok(()),
+        }
+    }
+
     fn retrieve(&self) -> Result<StateSet, ModuleError> {
-        let mut state = StateSet::new(1);
-        state.commit([Change::put(STATE, self.module.save(Keep::All))]).map_err(ModuleError::new)?;
-        Ok(state)
+        mib_state(self.module.save(Keep::All))
     }
 
     fn restore(&self, state: &StateSet, _: &Resources) -> Result<(), ModuleError> {
@@ -221,7 +250,18 @@ impl MibModule for SwappableMib {
     }
 }
 
-/// A MIB module's version.
+/// What a MIB module has [saved](MibModule::save), as a state that it can be installed with.
+///
+/// # Errors
+/// It is too long.
+pub fn mib_state(saved: Vec<u8>) -> Result<StateSet, ModuleError> {
+    let mut state = StateSet::new(1);
+    state.commit([Change::put(STATE, saved)]).map_err(ModuleError::new)?;
+    Ok(state)
+}
+
+/// A MIB module's version. From minor version 1 on it tests itself before it is let in: each of its subtrees must be
+/// walked to the end.
 pub fn mib_package(
     name: &str,
     version: Version,

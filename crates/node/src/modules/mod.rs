@@ -12,6 +12,7 @@
 
 mod access;
 mod authentication;
+mod engine;
 mod message_processing;
 mod mib;
 mod privacy;
@@ -23,8 +24,9 @@ use hamsa_swap::{CallError, Module, ModuleError, Resources, Side, StateSet, Vers
 
 pub use access::{AccessControlModule, SwappableAccess, vacm_package};
 pub use authentication::{AuthProtocolModule, SwappableAuth, auth_package};
+pub use engine::{EngineResources, modular_engine, versions};
 pub use message_processing::{MessageProcessingModule, SwappableProcessing, processing_package};
-pub use mib::{MibModuleModule, SwappableMib, mib_package};
+pub use mib::{MibModuleModule, SwappableMib, mib_package, mib_state};
 pub use privacy::{PrivProtocolModule, SwappablePrivacy, priv_package};
 pub use responder::{CommandResponderModule, responder_package};
 pub use security::{CommunityModel, SecurityModelModule, SwappableSecurity, UsmParts, community_package, usm_package};

@@ -96,8 +96,8 @@ mod tests {
         for (minor, text) in [(0, "old"), (1, "other"), (0, "new")] {
             repository.put(&module, KeptState { version: (1, minor), state: state(text) }).unwrap();
         }
-        let expected = [((1, 0), "new"), ((1, 1), "other")]
-            .map(|(version, text)| KeptState { version, state: state(text) });
+        let expected =
+            [((1, 0), "new"), ((1, 1), "other")].map(|(version, text)| KeptState { version, state: state(text) });
         assert_eq!(repository.get(&module).unwrap(), expected);
         drop(repository);
         assert_eq!(StoreRepository::new(open()).get(&module).unwrap(), expected);

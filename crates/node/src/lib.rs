@@ -3,9 +3,11 @@
 //! One thread talks SNMP ([`io_loop`]), one stores ([`writer`]), a few serve HTTP. The [`collector`] stands
 //! between the first two; [`fleet`] is what the third look at.
 
+pub mod agent;
 pub mod client;
 pub mod collector;
 pub mod config;
+pub mod control;
 pub mod credentials;
 pub mod daemon;
 pub mod fleet;

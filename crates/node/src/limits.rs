@@ -197,3 +197,27 @@ pub const MAX_INTERFACES: usize = 10_000;
 
 /// Threads that answer an agent's requests: one does some hundred thousand a second.
 pub const MAX_AGENT_WORKERS: u8 = 64;
+
+/// Datagrams that a worker of an agent takes in one system call: the last of them waits for the answers to all others.
+pub const AGENT_BATCH_DATAGRAMS: usize = 16;
+
+/// Octets of a request for control: names and versions of 256 modules have some 20 KB.
+pub const MAX_CONTROL_OCTETS: usize = 256 << 10;
+
+/// Connections for control at once: some operators and scripts.
+pub const MAX_CONTROL_CONNECTIONS: usize = 32;
+
+/// How long a control connection may take to send a request or take an answer.
+pub const CONTROL_IO_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a swap may wait for its turn until its asker is told that it still waits: some other swaps.
+pub const CONTROL_ANSWER_WAIT: Duration = Duration::from_secs(20);
+
+/// How long a control connection over HTTP may last: longer than any request waits.
+pub const CONTROL_CONNECTION_WAIT: Duration = Duration::from_secs(180);
+
+/// The longest budget that can be asked for: shorter than callers wait at a closed gate.
+pub const MAX_SWAP_BUDGET: Duration = Duration::from_secs(4);
+
+/// The longest probation that can be asked for.
+pub const MAX_PROBATION: Duration = Duration::from_secs(86_400);

@@ -154,8 +154,12 @@ pub const MAX_NOT_READY: Duration = Duration::from_secs(300);
 /// threads may be at work on.
 pub const MAX_RETIRED_USERS: usize = 64;
 
-/// Receivers of informs that an originator remembers, with what it has learned of their engines.
-pub const MAX_INFORM_TARGETS: usize = 1_024;
+/// Targets that an originator or forwarder remembers, with what it has learned of their engines.
+pub const MAX_PEERS: usize = 1_024;
 
 /// Traps that wait to be sent, in one originator: a message of some hundred octets each.
 pub const MAX_WAITING_TRAPS: usize = 4_096;
+
+/// Requests that an originator or forwarder has out at one target; more wait. A receiver of informs writes each down
+/// before it acknowledges it.
+pub const MAX_OUTSTANDING_PER_PEER: u8 = 8;

@@ -34,12 +34,15 @@ enum Fault {
     FailsUndo,
 }
 
+type Variables = BTreeMap<Oid, OwnedValue>;
+
 /// Variables in a map; every one may be set to any number.
 struct Fake {
     name: String,
     subtrees: Vec<Oid>,
-    variables: Mutex<BTreeMap<Oid, OwnedValue>>,
-    pending: Mutex<Option<(BTreeMap<Oid, OwnedValue>, BTreeMap<Oid, OwnedValue>)>>,
+    variables: Mutex<Variables>,
+    /// Before and after.
+    pending: Mutex<Option<(Variables, Variables)>>,
     phases: Mutex<Vec<&'static str>>,
     fault: Fault,
 }

@@ -31,8 +31,11 @@ pub struct Agent {
     pub users: Arc<UsmUsers>,
     pub access: Arc<Vacm>,
     pub usm: Arc<UsmMib>,
+    vacm: Arc<VacmMib>,
     pub targets: Arc<TargetMib>,
     pub notifications: Arc<NotificationMib>,
+    pub communities: Arc<CommunityMib>,
+    view: Arc<MibView>,
     stop: Arc<AtomicBool>,
     serving: Option<JoinHandle<()>>,
 }
@@ -88,12 +91,33 @@ fn everything() -> VacmTables {
 impl Agent {
     /// Starts an agent whose [`ADMIN`] has these protocols.
     pub fn start(auth: AuthProtocolId, privacy: PrivProtocolId) -> Self {
+        Agent::start_from(3, |agent| {
+            agent.usm.put_user(&user(ADMIN, auth, Some(privacy)), StorageType::NonVolatile).unwrap();
+        })
+    }
+
+    /// Ends the agent and starts another with what each of its modules has saved, as a new process would.
+    pub fn restart(self) -> Self {
+        let saved: Vec<Vec<u8>> = self.view.modules().iter().map(|(_, module)| module.save()).collect();
+        drop(self);
+        Agent::start_from(4, |agent| {
+            for ((_, module), state) in agent.view.modules().iter().zip(&saved) {
+                module.restore(state).unwrap();
+            }
+            // Contexts are what the agent has, and no configuration.
+            let contexts = vec![Name::default()];
+            agent.vacm.put(&VacmTables { contexts, ..VacmTables::default() }, StorageType::Volatile).unwrap();
+        })
+    }
+
+    /// Starts an agent that has booted so often, and that is configured before it serves.
+    fn start_from(boots: u32, configure: impl FnOnce(&Agent)) -> Self {
         let address = free_udp();
         let engine_id = EngineId::assigned(32473, *b"hamsatst");
         let started = Instant::now();
         let stats = Arc::new(EngineStats::default());
-        let users = Arc::new(UsmUsers::new(engine_id, EngineTime { boots: 3, time: 0 }, started));
-        let salts = Arc::new(Salts(AtomicU64::new(1)));
+        let users = Arc::new(UsmUsers::new(engine_id, EngineTime { boots, time: 0 }, started));
+        let salts = Arc::new(Salts(AtomicU64::new(u64::from(boots) << 32)));
         let usm = Usm::new(users.clone(), stats.clone(), salts);
         let communities = Arc::new(CommunityTable::new());
         let engine = Engine::with_communities(engine_id, stats.clone(), communities.clone()).with_v3(Arc::new(usm));
@@ -108,51 +132,64 @@ impl Agent {
         };
         let usm = Arc::new(UsmMib::of(users.clone(), stats.clone()));
         let vacm = Arc::new(VacmMib::of(access.clone()));
-        usm.put_user(&user(ADMIN, auth, Some(privacy)), StorageType::NonVolatile).unwrap();
         vacm.put(&everything(), StorageType::NonVolatile).unwrap();
         let targets = Arc::new(TargetMib::of(stats.clone()));
         let notifications = Arc::new(NotificationMib::default());
+        let communities = Arc::new(CommunityMib::of(communities, engine_id));
         let modules: [Arc<dyn MibModule>; 9] = [
             Arc::new(SystemMib::of(identity, stats.clone())),
             Arc::new(FrameworkMib::of(users.clone())),
             Arc::new(MpdMib::of(stats)),
             usm.clone(),
-            vacm,
+            vacm.clone(),
             targets.clone(),
             notifications.clone(),
-            Arc::new(CommunityMib::of(communities, engine_id)),
+            communities.clone(),
             Arc::new(ProxyMib::default()),
         ];
         let view = Arc::new(MibView::new());
         for module in modules {
             view.add(module).unwrap();
         }
-        let responder = CommandResponder::new(engine.clone(), access.clone(), view);
-
         let stop = Arc::new(AtomicBool::new(false));
         let socket = UdpSocket::bind(address).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-        let is_over = stop.clone();
-        let serving = std::thread::spawn(move || {
+        let mut agent = Agent {
+            address,
+            engine: engine.clone(),
+            users,
+            access: access.clone(),
+            usm,
+            vacm,
+            targets,
+            notifications,
+            communities,
+            view: view.clone(),
+            stop: stop.clone(),
+            serving: None,
+        };
+        configure(&agent);
+        let responder = CommandResponder::new(engine, access, view);
+        agent.serving = Some(std::thread::spawn(move || {
             let mut message = vec![0; MAX_MESSAGE_OCTETS];
             let mut buffer = vec![0; MAX_MESSAGE_OCTETS];
-            while !is_over.load(Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) {
                 let Ok((length, from)) = socket.recv_from(&mut message) else { continue };
                 if let Some(answer) = responder.handle(Instant::now(), &mut message[..length], &mut buffer) {
                     let start = buffer.len() - answer;
                     let _ = socket.send_to(&buffer[start..], from);
                 }
             }
-        });
-        Agent { address, engine, users, access, usm, targets, notifications, stop, serving: Some(serving) }
+        }));
+        agent
     }
 }
 
 impl Drop for Agent {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        let served = self.serving.take().expect("not joined yet").join();
-        assert!(served.is_ok() || std::thread::panicking(), "the agent panicked");
+        let Some(serving) = self.serving.take() else { return };
+        assert!(serving.join().is_ok() || std::thread::panicking(), "the agent panicked");
     }
 }
 

@@ -28,6 +28,13 @@ fn pairs(tools: &NetSnmp) -> Vec<(AuthProtocolId, &'static str, PrivProtocolId, 
     all.filter(|(_, auth, _, privacy)| !lacking.contains(auth) && !lacking.contains(privacy)).collect()
 }
 
+/// Changes the user's own keys. `snmpusm` ends well even where the answer never came: what it says counts.
+#[track_caller]
+fn change_password(user: &Manager<'_>, keys: &[&str], password: &str) {
+    let said = user.run("snmpusm", keys, &["passwd", PASSWORD, password]);
+    assert!(said.contains("successfully changed"), "{said}");
+}
+
 #[test]
 fn users_are_cloned_get_new_keys_and_are_deleted() {
     let tools = require!(NetSnmp::new());
@@ -41,11 +48,11 @@ fn users_are_cloned_get_new_keys_and_are_deleted() {
         let ann = Manager::new(&tools, &agent, "ann", (auth, PASSWORD), Some((privacy, PASSWORD)));
         assert!(ann.run("snmpget", &[], &[SYS_DESCR]).contains("an agent under test"));
         // Her own keys: the answer must come in the old ones.
-        ann.run("snmpusm", &["-Ca"], &["passwd", PASSWORD, "another-password"]);
+        change_password(&ann, &["-Ca"], "another-password");
         ann.refused("snmpget", &[], &[SYS_DESCR]);
         let ann = Manager::new(&tools, &agent, "ann", (auth, "another-password"), Some((privacy, PASSWORD)));
         assert!(ann.run("snmpget", &[], &[SYS_DESCR]).contains("an agent under test"));
-        ann.run("snmpusm", &["-Cx"], &["passwd", PASSWORD, "a-third-password"]);
+        change_password(&ann, &["-Cx"], "a-third-password");
         let ann = Manager::new(&tools, &agent, "ann", (auth, "another-password"), Some((privacy, "a-third-password")));
         assert!(ann.run("snmpget", &[], &[SYS_DESCR]).contains("an agent under test"), "{auth} {privacy}");
 
@@ -53,4 +60,23 @@ fn users_are_cloned_get_new_keys_and_are_deleted() {
         assert!(ann.try_run("snmpget", &["-t", "1"], &[SYS_DESCR]).is_err());
         assert!(admin.run("snmpget", &[], &[SYS_DESCR]).contains("an agent under test"));
     }
+}
+
+#[test]
+fn users_and_rights_outlive_the_agent() {
+    let tools = require!(NetSnmp::new());
+    let agent = Agent::start(AuthProtocolId::Sha256, PrivProtocolId::Aes128);
+    let admin = Manager::new(&tools, &agent, ADMIN, ("SHA-256", PASSWORD), Some(("AES", PASSWORD)));
+    admin.run("snmpusm", &[], &["create", "ann", ADMIN]);
+    admin.run("snmpvacm", &[], &["createSec2Group", "3", "ann", "admins"]);
+    let ann = Manager::new(&tools, &agent, "ann", ("SHA-256", PASSWORD), Some(("AES", PASSWORD)));
+    change_password(&ann, &["-Ca", "-Cx"], "another-password");
+    let contact = ".1.3.6.1.2.1.1.4.0";
+    admin.run("snmpset", &[], &[contact, "s", "ann@example.net"]);
+
+    let agent = agent.restart();
+    let ann = Manager::new(&tools, &agent, "ann", ("SHA-256", "another-password"), Some(("AES", "another-password")));
+    assert!(ann.run("snmpget", &[], &[contact]).contains("ann@example.net"));
+    let admin = Manager::new(&tools, &agent, ADMIN, ("SHA-256", PASSWORD), Some(("AES", PASSWORD)));
+    assert!(admin.run("snmpget", &[], &[".1.3.6.1.6.3.10.2.1.2.0"]).contains("INTEGER: 4"));
 }

@@ -273,7 +273,9 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use hamsa_snmp::VarBindBuf;
-    use hamsa_snmp::agent::Instrumentation;
+    use hamsa_snmp::agent::{Instrumentation, Requester};
+    use hamsa_snmp::engine::Name;
+    use hamsa_snmp::message::SecurityLevel;
 
     use super::*;
     use crate::clock::Epoch;
@@ -418,7 +420,10 @@ mod tests {
                     let _ = agent.get(now, name.as_oid(), &mut varbinds);
                     let _ = agent.get_next(now, name.as_oid(), &mut varbinds);
                     let set = VarBindBuf::from_iter(varbinds.iter().take(1));
-                    let _ = agent.set(now, set.as_list());
+                    let security_name = Name::default();
+                    let level = SecurityLevel::NoAuthNoPriv;
+                    let requester = Requester { security_model: 2, security_name: &security_name, level };
+                    let _ = agent.set(now, requester, set.as_list());
                 }
             }
         }

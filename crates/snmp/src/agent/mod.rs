@@ -5,10 +5,12 @@
 //! can be exchanged while requests run; [`Tabular`] is a module made of scalars and tables, by a [`Scheme`] and some
 //! [`Rules`]; [`mibs`] are those of SNMP itself.
 
+mod forwarder;
 mod index;
 pub mod mibs;
 mod module;
 mod originator;
+mod peers;
 mod responder;
 mod row_status;
 pub mod scheme;
@@ -16,6 +18,7 @@ mod state;
 mod tabular;
 mod view;
 
+pub use forwarder::{Forwarded, ProxyForwarder, ProxyTables};
 pub use index::{IndexValue, RowKey};
 pub use module::{MibModule, SearchRange, SetBinding, SetId, SetRequest};
 pub use originator::{InformOutcome, NotificationOriginator, NotificationTables, Notified};

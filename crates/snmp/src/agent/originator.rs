@@ -1,19 +1,21 @@
 //! The notification originator (RFC 3413 §3.3): from something that has happened, and the tables that say who wants to
-//! know, to messages. Sans-IO, as [`Manager`] is, which carries the informs.
+//! know, to messages. Sans-IO, as
+//! [`Manager`](crate::manager::Manager) is, which carries the informs.
 //!
 //! Messages go out of a socket of their own, as answers to informs come back to it. Informs under way are working
 //! memory: they end with the originator.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::agent::mibs::{NotificationMib, Target, TargetMib};
+use crate::agent::peers::{Peer, Peers, is_consistent};
 use crate::ber::Writer;
-use crate::engine::{AccessControl, AccessRequest, Engine, Name, Sending, ViewType, security_model};
-use crate::limits::{MAX_INFORM_TARGETS, MAX_MESSAGE_OCTETS, MAX_WAITING_TRAPS};
-use crate::manager::{Handled, Manager, RequestError, RequestKind, TargetConfig, TargetId, Timing, Transmit};
+use crate::engine::{AccessControl, AccessRequest, Engine, Name, Sending, ViewType};
+use crate::limits::{MAX_MESSAGE_OCTETS, MAX_WAITING_TRAPS};
+use crate::manager::{Handled, RequestError, RequestKind, Transmit};
 use crate::message::Version;
 use crate::notification::Notification;
 use crate::pdu::{AnyPdu, Pdu, PduKind, TrapV1};
@@ -61,18 +63,8 @@ pub struct NotificationOriginator {
     agent_address: Ipv4Addr,
     next_id: i32,
     traps: VecDeque<(SocketAddr, Vec<u8>)>,
-    manager: Manager,
-    receivers: HashMap<Target, Receiver>,
-    informs: HashMap<u64, Target>,
-    next_token: u64,
+    receivers: Peers,
     acknowledged: VecDeque<u64>,
-}
-
-/// A target as the manager knows it.
-struct Receiver {
-    id: TargetId,
-    context: Name,
-    pending: usize,
 }
 
 impl NotificationOriginator {
@@ -81,14 +73,11 @@ impl NotificationOriginator {
     pub fn new(engine: Arc<Engine>, seed: [u8; 32], agent_address: Ipv4Addr) -> Self {
         let first_id = i32::from_be_bytes([seed[0] & 0x7f, seed[1], seed[2], seed[3]]);
         NotificationOriginator {
-            manager: Manager::new(engine.clone(), seed),
+            receivers: Peers::new(engine.clone(), seed),
             engine,
             agent_address,
             next_id: first_id,
             traps: VecDeque::new(),
-            receivers: HashMap::new(),
-            informs: HashMap::new(),
-            next_token: 0,
             acknowledged: VecDeque::new(),
         }
     }
@@ -131,46 +120,42 @@ impl NotificationOriginator {
                 return Some(Transmit { address, length: message.len() });
             }
         }
-        self.manager.poll_transmit(now, buffer)
+        self.receivers.manager.poll_transmit(now, buffer)
     }
 
     /// Takes a datagram in: an acknowledgement, or what else engines say to each other.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
-        if let Handled::Completed(completion) = self.manager.handle_datagram(now, from, datagram) {
+        if let Handled::Completed(completion) = self.receivers.manager.handle_datagram(now, from, datagram) {
             self.acknowledged.push_back(completion.token);
         }
     }
 
     /// When [`NotificationOriginator::handle_timeout`] wants to be called.
     pub fn poll_timeout(&mut self) -> Option<Instant> {
-        self.manager.poll_timeout()
+        self.receivers.manager.poll_timeout()
     }
 
     /// Retransmits and gives up what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.manager.handle_timeout(now);
+        self.receivers.manager.handle_timeout(now);
     }
 
     /// The next inform that has ended. Call until `None` after each other call.
     pub fn poll_outcome(&mut self) -> Option<InformOutcome> {
         let (token, result) = match self.acknowledged.pop_front() {
             Some(token) => (token, Ok(())),
-            None => self.manager.poll_failure().map(|failure| (failure.token, Err(failure.error)))?,
+            None => self.receivers.manager.poll_failure().map(|failure| (failure.token, Err(failure.error)))?,
         };
-        let target = self.informs.remove(&token)?;
-        if let Some(receiver) = self.receivers.get_mut(&target) {
-            receiver.pending = receiver.pending.saturating_sub(1);
-        }
-        Some(InformOutcome { target: target.name, result })
+        Some(InformOutcome { target: self.receivers.end(token)?.target.name, result })
     }
 
     /// Informs that are neither acknowledged nor given up.
     pub fn pending(&self) -> usize {
-        self.informs.len()
+        self.receivers.pending()
     }
 
     fn trap(&mut self, now: Instant, target: &Target, context: &Name, notification: &Notification) -> bool {
-        if self.traps.len() >= MAX_WAITING_TRAPS || !fits(target) {
+        if self.traps.len() >= MAX_WAITING_TRAPS || !is_consistent(target) {
             return false;
         }
         self.next_id = self.next_id.checked_add(1).unwrap_or(1);
@@ -216,64 +201,10 @@ impl NotificationOriginator {
     }
 
     fn inform(&mut self, target: Target, context: &Name, notification: &Notification) -> bool {
-        let Some(id) = self.receiver(&target, context) else { return false };
-        let token = self.next_token;
-        self.next_token += 1;
-        let submitted = self.manager.submit(id, RequestKind::Inform, notification.to_v2_varbinds(), token);
-        if submitted.is_ok() {
-            if let Some(receiver) = self.receivers.get_mut(&target) {
-                receiver.pending += 1;
-            }
-            self.informs.insert(token, target);
-        }
-        submitted.is_ok()
+        // The context is ours, though the receiver's engine is the authoritative one.
+        let peer = Peer { target, context_engine_id: self.engine.id(), context_name: context.clone() };
+        self.receivers.submit(peer, RequestKind::Inform, notification.to_v2_varbinds()).is_some()
     }
-
-    /// The manager's name for a target, which it may have to learn first.
-    fn receiver(&mut self, target: &Target, context: &Name) -> Option<TargetId> {
-        if !fits(target) {
-            return None;
-        }
-        match self.receivers.get(target) {
-            Some(known) if known.context == *context => return Some(known.id),
-            // Another context is another conversation; there is one at a time.
-            Some(known) if known.pending > 0 => return None,
-            _ => {}
-        }
-        if let Some(known) = self.receivers.remove(target) {
-            self.manager.remove_target(known.id);
-        }
-        if self.receivers.len() >= MAX_INFORM_TARGETS {
-            let idle = self.receivers.iter().find(|(_, receiver)| receiver.pending == 0)?.0.clone();
-            let idle = self.receivers.remove(&idle)?;
-            self.manager.remove_target(idle.id);
-        }
-        let params = &target.params;
-        let id = self.manager.add_target(TargetConfig {
-            address: target.address,
-            version: params.version,
-            security_name: params.security_name.clone(),
-            level: params.level,
-            context_name: context.clone(),
-            // The context is ours, though the receiver's engine is the authoritative one.
-            context_engine_id: Some(self.engine.id()),
-            engine_id: None,
-            timing: Timing::fixed(target.timeout, target.retries),
-            max_outstanding: 8,
-        });
-        self.receivers.insert(target.clone(), Receiver { id, context: context.clone(), pending: 0 });
-        Some(id)
-    }
-}
-
-/// Whether the target's security model is the one of its version.
-fn fits(target: &Target) -> bool {
-    let of_version = match target.params.version {
-        Version::V1 => security_model::V1,
-        Version::V2c => security_model::V2C,
-        Version::V3 => security_model::USM,
-    };
-    target.params.security_model == of_version
 }
 
 /// RFC 3413 §3.3: the notification's type and all its variables must be in the target's notify view.

@@ -347,9 +347,14 @@ impl From<AccessDenied> for Reason {
 
 /// v1 has neither exceptions nor `Counter64` (RFC 3584 §4.2.2).
 fn fit_for_v1(kind: PduKind, varbinds: VarBindList<'_>) -> Result<(), Failed> {
-    let misfit = |value: &Value<'_>| value.is_exception() || matches!(value, Value::Counter64(_));
-    match varbinds.iter().position(|varbind| misfit(&varbind.value)) {
+    match first_misfit_for_v1(varbinds) {
         Some(i) if kind != PduKind::SetRequest => Err(Reason::Status(ErrorStatus::NO_SUCH_NAME).at(i + 1)),
         _ => Ok(()),
     }
+}
+
+/// The first variable whose value v1 can't say.
+pub(super) fn first_misfit_for_v1(varbinds: VarBindList<'_>) -> Option<usize> {
+    let misfit = |value: &Value<'_>| value.is_exception() || matches!(value, Value::Counter64(_));
+    varbinds.iter().position(|varbind| misfit(&varbind.value))
 }

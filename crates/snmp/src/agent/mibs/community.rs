@@ -37,7 +37,7 @@ const CONTEXT_NAME: usize = 3;
 const TRANSPORT_TAG: usize = 4;
 const STORAGE: usize = 5;
 
-static SCHEME: Scheme = Scheme {
+pub(super) static SCHEME: Scheme = Scheme {
     name: "SNMP-COMMUNITY-MIB",
     version: 1,
     subtrees: &[&[1, 3, 6, 1, 6, 3, 18]],

@@ -22,7 +22,7 @@ pub struct MpdRules(Arc<EngineStats>);
 /// SNMP-MPD-MIB.
 pub type MpdMib = Tabular<MpdRules>;
 
-static FRAMEWORK: Scheme = Scheme {
+pub(super) static FRAMEWORK: Scheme = Scheme {
     name: "SNMP-FRAMEWORK-MIB",
     version: 1,
     subtrees: &[&[1, 3, 6, 1, 6, 3, 10]],
@@ -35,7 +35,7 @@ static FRAMEWORK: Scheme = Scheme {
     tables: &[],
 };
 
-static MPD: Scheme = Scheme {
+pub(super) static MPD: Scheme = Scheme {
     name: "SNMP-MPD-MIB",
     version: 1,
     subtrees: &[&[1, 3, 6, 1, 6, 3, 11]],

@@ -4,6 +4,8 @@
 //! what is active in their tables into effect there.
 
 mod community;
+#[cfg(test)]
+mod conformance;
 mod framework;
 mod notification;
 mod proxy;

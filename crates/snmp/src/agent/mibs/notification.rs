@@ -32,7 +32,7 @@ const NOTIFY: usize = 0;
 const PROFILES: usize = 1;
 const FILTERS: usize = 2;
 
-static SCHEME: Scheme = Scheme {
+pub(super) static SCHEME: Scheme = Scheme {
     name: "SNMP-NOTIFICATION-MIB",
     version: 1,
     subtrees: &[&[1, 3, 6, 1, 6, 3, 13]],

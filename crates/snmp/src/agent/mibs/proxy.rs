@@ -46,7 +46,7 @@ pub struct Proxy {
 
 const PROXIES: usize = 0;
 
-static SCHEME: Scheme = Scheme {
+pub(super) static SCHEME: Scheme = Scheme {
     name: "SNMP-PROXY-MIB",
     version: 1,
     subtrees: &[&[1, 3, 6, 1, 6, 3, 14]],

@@ -70,7 +70,7 @@ const fn text(oid: &'static [u32]) -> Scalar {
     Scalar { oid, syntax: Syntax::Ascii(0, 255), source: Source::Kept(Initial::Octets(b"")) }
 }
 
-static SCHEME: Scheme = Scheme {
+pub(super) static SCHEME: Scheme = Scheme {
     name: "SNMPv2-MIB",
     version: 1,
     subtrees: &[&[1, 3, 6, 1, 2, 1, 1], &[1, 3, 6, 1, 2, 1, 11], &[1, 3, 6, 1, 6, 3, 1]],

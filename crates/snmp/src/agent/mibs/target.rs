@@ -84,7 +84,7 @@ const UDP_IPV6: OidRef<'static> = OidRef::from_checked(&[0x2b, 6, 1, 2, 1, 100, 
 /// `snmpTargetAddrExtEntry` of SNMP-COMMUNITY-MIB.
 const EXTENSION: &[u32] = &[1, 3, 6, 1, 6, 3, 18, 1, 2, 1];
 
-static SCHEME: Scheme = Scheme {
+pub(super) static SCHEME: Scheme = Scheme {
     name: "SNMP-TARGET-MIB",
     version: 1,
     subtrees: &[&[1, 3, 6, 1, 6, 3, 12], EXTENSION],

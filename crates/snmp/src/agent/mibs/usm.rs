@@ -92,7 +92,7 @@ const COUNTERS: [Statistic; 6] = [
     Statistic::DecryptionErrors,
 ];
 
-static SCHEME: Scheme = Scheme {
+pub(super) static SCHEME: Scheme = Scheme {
     name: "SNMP-USER-BASED-SM-MIB",
     version: 1,
     subtrees: &[&[1, 3, 6, 1, 6, 3, 15]],

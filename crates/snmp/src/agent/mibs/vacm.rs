@@ -28,7 +28,7 @@ const FAMILIES: usize = 3;
 
 const NAME: Initial = Initial::Octets(b"");
 
-static SCHEME: Scheme = Scheme {
+pub(super) static SCHEME: Scheme = Scheme {
     name: "SNMP-VIEW-BASED-ACM-MIB",
     version: 1,
     subtrees: &[&[1, 3, 6, 1, 6, 3, 16]],

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use hamsa_snmp::agent::mibs::{SystemMib, UsmMib, VacmMib};
+use hamsa_snmp::agent::mibs::{CommunityMib, SystemMib, UsmMib, VacmMib};
 use hamsa_snmp::agent::{Keep, MibModule, StorageType};
 use hamsa_snmp::engine::{Community, CommunityTable, EngineId, EngineStats, EngineTime, Name, security_model};
 use hamsa_snmp::message::{SecurityLevel, Version};
@@ -17,12 +17,20 @@ use super::{AgentError, name};
 use crate::config::agent::{AgentConfig, Rights, UserConfig};
 use crate::config::{Privacy, UserAuthentication};
 
-/// Makes the configuration's communities known.
-pub(super) fn communities(config: &AgentConfig, table: &CommunityTable) -> Result<(), AgentError> {
-    for (security_name, community) in &config.communities {
-        table.insert(Community::new(community.community.expose(), name(security_name)?));
+/// The state of SNMP-COMMUNITY-MIB.
+pub(super) fn communities(config: &AgentConfig, local: EngineId, kept: Option<&[u8]>) -> Result<Vec<u8>, AgentError> {
+    let module = CommunityMib::of(Arc::new(CommunityTable::new()), local);
+    if let Some(kept) = kept {
+        restore(&module, "SNMP-COMMUNITY-MIB", kept)?;
     }
-    Ok(())
+    for (security_name, community) in &config.communities {
+        let name = name(security_name)?;
+        let community = Community::new(community.community.expose(), name.clone());
+        module
+            .put_community(&name, &community, StorageType::Volatile)
+            .map_err(|error| AgentError::State { module: "SNMP-COMMUNITY-MIB", reason: error.to_string() })?;
+    }
+    Ok(module.save(Keep::All))
 }
 
 /// Brings SNMPv2-MIB into its first state. What is kept counts more than the configuration.

@@ -7,9 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use hamsa_snmp::Oid;
-use hamsa_snmp::agent::mibs::{Capability, FrameworkMib, MpdMib, SystemIdentity, SystemMib, UsmMib, VacmMib};
+use hamsa_snmp::agent::mibs::{
+    Capability, CommunityMib, FrameworkMib, MpdMib, NotificationMib, SystemIdentity, SystemMib, TargetMib, UsmMib,
+    VacmMib,
+};
 use hamsa_snmp::agent::{Keep, MibModule, MibView, ModuleId};
-use hamsa_snmp::engine::EngineStats;
+use hamsa_snmp::engine::{CommunityTable, EngineStats};
 use hamsa_snmp::usm::UsmUsers;
 use hamsa_snmp::vacm::Vacm;
 use hamsa_store::Store;
@@ -28,6 +31,7 @@ pub(super) struct MibResources {
     pub(super) started: Instant,
     pub(super) stats: Arc<EngineStats>,
     pub(super) users: Arc<UsmUsers>,
+    pub(super) communities: Arc<CommunityTable>,
     pub(super) vacm: Arc<Vacm>,
     pub(super) interfaces: Arc<HostInterfaces>,
     pub(super) host: Weak<SwapHost>,
@@ -142,7 +146,7 @@ fn all(config: &AgentConfig, resources: &MibResources, store: &Store) -> Result<
     let state = |octets: Vec<u8>, module: &'static str| {
         mib_state(octets).map(Some).map_err(|error| AgentError::State { module, reason: error.0 })
     };
-    let MibResources { started, stats, users, vacm, interfaces, .. } = resources;
+    let MibResources { started, stats, users, communities, vacm, interfaces, .. } = resources;
     let started = *started;
 
     let identity = identity(started);
@@ -165,6 +169,14 @@ fn all(config: &AgentConfig, resources: &MibResources, store: &Store) -> Result<
     let right_octets = first_state::rights(config, kept("SNMP-VIEW-BASED-ACM-MIB")?.as_deref())?;
     let right_state = state(right_octets, "SNMP-VIEW-BASED-ACM-MIB")?;
 
+    let community_octets =
+        first_state::communities(config, users.local_engine(), kept("SNMP-COMMUNITY-MIB")?.as_deref())?;
+    let community_state = state(community_octets, "SNMP-COMMUNITY-MIB")?;
+    let kept_state = |name: &'static str| match kept(name)? {
+        Some(octets) => state(octets, name),
+        None => Ok(None),
+    };
+
     let mut modules = vec![
         Versions::of("SNMPv2-MIB", system_state, move |_| Arc::new(system())),
         Versions::of("SNMP-FRAMEWORK-MIB", None, {
@@ -184,10 +196,23 @@ fn all(config: &AgentConfig, resources: &MibResources, store: &Store) -> Result<
             move |_| Arc::new(VacmMib::of(vacm.clone()))
         }),
     ];
-    modules.push(Versions::of("IF-MIB", None, {
-        let interfaces = interfaces.clone();
-        move |minor| Arc::new(IfMib::new(interfaces.clone(), started, minor > 0))
-    }));
+    modules.extend([
+        Versions::of("SNMP-COMMUNITY-MIB", community_state, {
+            let (communities, engine_id) = (communities.clone(), users.local_engine());
+            move |_| Arc::new(CommunityMib::of(communities.clone(), engine_id))
+        }),
+        Versions::of("SNMP-TARGET-MIB", kept_state("SNMP-TARGET-MIB")?, {
+            let stats = stats.clone();
+            move |_| Arc::new(TargetMib::of(stats.clone()))
+        }),
+        Versions::of("SNMP-NOTIFICATION-MIB", kept_state("SNMP-NOTIFICATION-MIB")?, |_| {
+            Arc::new(NotificationMib::default())
+        }),
+        Versions::of("IF-MIB", None, {
+            let interfaces = interfaces.clone();
+            move |minor| Arc::new(IfMib::new(interfaces.clone(), started, minor > 0))
+        }),
+    ]);
     Ok(modules)
 }
 
@@ -237,6 +262,9 @@ fn capabilities() -> Vec<Capability> {
         (&[1, 3, 6, 1, 6, 3, 11, 3, 1, 1], "Message processing and dispatching"),
         (&[1, 3, 6, 1, 6, 3, 15, 2, 1, 1], "The user-based security model"),
         (&[1, 3, 6, 1, 6, 3, 16, 2, 2, 1], "View-based access control"),
+        (&[1, 3, 6, 1, 6, 3, 18], "Communities"),
+        (&[1, 3, 6, 1, 6, 3, 12], "Targets of notifications"),
+        (&[1, 3, 6, 1, 6, 3, 13], "Notifications and filters"),
         (&[1, 3, 6, 1, 2, 1, 31], "Network interfaces"),
     ]
     .into_iter()

@@ -107,7 +107,6 @@ impl Agent {
         let users = Arc::new(UsmUsers::new(engine_id, at_start, started));
         let communities = Arc::new(CommunityTable::new());
         let vacm = Arc::new(Vacm::default());
-        first_state::communities(config, &communities)?;
 
         let permissions = Permissions::new(config.snmp_swappers.iter().cloned());
         let options = HostOptions { data_dir: &config.data_dir, store: store.clone(), permissions };
@@ -115,7 +114,7 @@ impl Agent {
         let resources = EngineResources {
             id: engine_id,
             stats: stats.clone(),
-            communities,
+            communities: communities.clone(),
             users: users.clone(),
             salts: Arc::new(StoredSalts::new(store.clone(), engine_id)),
         };
@@ -125,6 +124,7 @@ impl Agent {
             started,
             stats,
             users,
+            communities,
             vacm: vacm.clone(),
             interfaces: Arc::new(HostInterfaces::new()),
             host: Arc::downgrade(&host),

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    bulk, check, completions, demo, devices, discover, events, get, getnext, history, inform, init, man, node,
-    profiles, series, set, sim, translate, trap, traps, walk,
+    agent_daemon, bulk, check, completions, demo, devices, discover, events, get, getnext, history, inform, init, man,
+    modules, node, profiles, series, set, sim, translate, trap, traps, walk,
 };
 
 /// Highly available SNMP monitoring, and tools for SNMP agents
@@ -31,6 +31,8 @@ pub enum Command {
     Discover(discover::Command),
     Demo(demo::Command),
     Node(node::Command),
+    Agent(agent_daemon::Command),
+    Modules(modules::Command),
     Check(check::Command),
     Init(init::Command),
     Devices(devices::Command),

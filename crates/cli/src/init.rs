@@ -30,7 +30,19 @@ pub struct Command {
 /// The file is there already, or can't be written.
 pub fn run(command: &Command) -> anyhow::Result<()> {
     let Command { file, force } = command;
-    let sample = config::sample();
+    let shown = file.display();
+    let next = [
+        &*format!("Next: add a [credentials.NAME] and a [[device]], then `hamsa check {shown}` and"),
+        &*format!("`hamsa node --config {shown}`. `hamsa discover` finds devices."),
+    ];
+    write_sample(file, *force, &config::sample(), &next)
+}
+
+/// Writes a sample to a new file, or to standard output, and says what is next.
+///
+/// # Errors
+/// The file is there already, or can't be written.
+pub fn write_sample(file: &Path, force: bool, sample: &str, next: &[&str]) -> anyhow::Result<()> {
     if file == Path::new("-") {
         return line_out(sample.trim_end());
     }
@@ -41,7 +53,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     let mut options = OpenOptions::new();
     // Secrets will stand in it: for its owner alone.
     options.write(true).mode(0o600);
-    let opened = if *force { options.create(true).truncate(true) } else { options.create_new(true) }.open(file);
+    let opened = if force { options.create(true).truncate(true) } else { options.create_new(true) }.open(file);
     let mut opened = opened.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => {
             advised(format!("{shown} is there already"), "--force overwrites it, another name keeps it.")
@@ -49,9 +61,8 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
         _ => anyhow::Error::new(error).context(format!("can't write {shown}")),
     })?;
     opened.write_all(sample.as_bytes()).with_context(|| format!("can't write {shown}"))?;
-    tell(&format!(
-        "{shown} is written. Next: add a [credentials.NAME] and a [[device]], then `hamsa check {shown}` and"
-    ));
-    tell(&format!("`hamsa node --config {shown}`. `hamsa discover` finds devices."));
+    let [first, rest @ ..] = next else { return Ok(()) };
+    tell(&format!("{shown} is written. {first}"));
+    rest.iter().for_each(|line| tell(line));
     Ok(())
 }

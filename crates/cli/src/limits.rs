@@ -85,3 +85,9 @@ pub const SIMULATION_LOOK: Duration = Duration::from_millis(100);
 
 /// How often the demo says how it goes.
 pub const DEMO_STATUS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Octets of an answer about modules: 1,024 of them have some 500 KB.
+pub const MAX_CONTROL_ANSWER_OCTETS: u64 = 16 << 20;
+
+/// How long an agent may take to carry a swap out: longer than it waits itself.
+pub const CONTROL_TIMEOUT: Duration = Duration::from_secs(120);

@@ -3,10 +3,12 @@
 
 mod advice;
 mod agent;
+mod agent_daemon;
 mod args;
 mod bulk;
 mod check;
 mod completions;
+mod control;
 mod demo;
 mod devices;
 mod discover;
@@ -19,6 +21,7 @@ mod inform;
 mod init;
 mod limits;
 mod man;
+mod modules;
 mod node;
 mod notify;
 mod options;
@@ -57,6 +60,8 @@ fn main() -> ExitCode {
         Command::Discover(command) => ("discover", discover::run(command)),
         Command::Demo(command) => ("demo", demo::run(command)),
         Command::Node(command) => ("node", node::run(command)),
+        Command::Agent(command) => ("agent", agent_daemon::run(command)),
+        Command::Modules(command) => ("modules", modules::run(command)),
         Command::Check(command) => ("check", check::run(command)),
         Command::Init(command) => ("init", init::run(command)),
         Command::Devices(command) => ("devices", devices::run(command)),

@@ -52,7 +52,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
         notify_systemd("READY=1");
     }
     notify_systemd("STOPPING=1");
-    stop(daemon, &mut signals)
+    stop_in_time("node", &mut signals, move || daemon.stop())
 }
 
 /// Reads the configuration again. With a mistake in it the node goes on as before.
@@ -64,12 +64,15 @@ fn reload(daemon: &mut Daemon, file: &Path) {
     }
 }
 
-/// Lets the node end, for a bounded time, or until the next signal.
-fn stop(daemon: Daemon, signals: &mut Signals) -> anyhow::Result<()> {
-    tell("hamsa node: ending; once more to end at once");
+/// Lets a daemon end, for a bounded time, or until the next signal.
+///
+/// # Errors
+/// It did not.
+pub fn stop_in_time(what: &str, signals: &mut Signals, end: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
+    tell(&format!("hamsa {what}: ending; once more to end at once"));
     let (done, ended) = channel();
     thread::Builder::new().name("stop".into()).spawn(move || {
-        daemon.stop();
+        end();
         // Nobody waits any more after a second signal.
         let _ = done.send(());
     })?;
@@ -78,19 +81,20 @@ fn stop(daemon: Daemon, signals: &mut Signals) -> anyhow::Result<()> {
         match ended.recv_timeout(STOP_LOOK) {
             Ok(()) => return Ok(()),
             Err(RecvTimeoutError::Timeout) if signals.pending().any(|signal| signal != SIGHUP) => {
-                tell("hamsa node: ended before everything was stored");
+                tell(&format!("hamsa {what}: ended before everything was stored"));
                 return Err(Told.into());
             }
             Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
             Err(_) => {
-                tell(&format!("hamsa node: did not end by itself within {} s", STOP_LIMIT.as_secs()));
+                tell(&format!("hamsa {what}: did not end by itself within {} s", STOP_LIMIT.as_secs()));
                 return Err(Told.into());
             }
         }
     }
 }
 
-fn start_log(log: &LogConfig) {
+/// Begins the log, on standard error.
+pub fn start_log(log: &LogConfig) {
     let level = match log.level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -133,7 +137,7 @@ fn tell_where(config: &Config, daemon: &Daemon) {
 }
 
 /// Tells systemd how it goes (sd_notify(3)); elsewhere nothing happens.
-fn notify_systemd(message: &str) {
+pub fn notify_systemd(message: &str) {
     if let Some(path) = std::env::var_os("NOTIFY_SOCKET")
         && let Err(error) = send_to(path.as_bytes(), message).context("systemd can't be notified")
     {

@@ -188,3 +188,43 @@ pub const LOOP_SILENCE: Duration = Duration::from_secs(15);
 
 /// The longest that a [`crate::client::Client`] waits before it looks whether it is to stop.
 pub const MAX_CLIENT_WAIT: Duration = Duration::from_millis(200);
+
+/// Octets of a journal of swaps. Twice what 4,096 entries of the largest transactions come to would be more; one of
+/// the usual size has some 200 KB before it is written anew.
+pub const MAX_JOURNAL_OCTETS: u64 = 64 << 20;
+
+/// Events of swaps that wait to be logged or told: one swap has ten.
+pub const MAX_SWAP_EVENTS: usize = 256;
+
+/// How long what was read of the host's interfaces is good for: a walk of a table sees one moment.
+pub const INTERFACES_MAX_AGE: Duration = Duration::from_secs(1);
+
+/// Interfaces of one host: a thousand containers have as many.
+pub const MAX_INTERFACES: usize = 10_000;
+
+/// Threads that answer an agent's requests: one does some hundred thousand a second.
+pub const MAX_AGENT_WORKERS: u8 = 64;
+
+/// Datagrams that a worker of an agent takes in one system call: the last of them waits for the answers to all others.
+pub const AGENT_BATCH_DATAGRAMS: usize = 16;
+
+/// Octets of a request for control: names and versions of 256 modules have some 20 KB.
+pub const MAX_CONTROL_OCTETS: usize = 256 << 10;
+
+/// Connections for control at once: some operators and scripts.
+pub const MAX_CONTROL_CONNECTIONS: usize = 32;
+
+/// How long a control connection may take to send a request or take an answer.
+pub const CONTROL_IO_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a swap may wait for its turn until its asker is told that it still waits: some other swaps.
+pub const CONTROL_ANSWER_WAIT: Duration = Duration::from_secs(20);
+
+/// How long a control connection over HTTP may last: longer than any request waits.
+pub const CONTROL_CONNECTION_WAIT: Duration = Duration::from_secs(180);
+
+/// The longest budget that can be asked for: shorter than callers wait at a closed gate.
+pub const MAX_SWAP_BUDGET: Duration = Duration::from_secs(4);
+
+/// The longest probation that can be asked for.
+pub const MAX_PROBATION: Duration = Duration::from_secs(86_400);

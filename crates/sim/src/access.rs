@@ -66,7 +66,7 @@ pub struct SimUser {
 }
 
 /// A user can't be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SimUserError {
     /// The name is too long.
     #[error(transparent)]

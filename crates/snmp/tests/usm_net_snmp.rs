@@ -27,13 +27,13 @@ fn every_pair_of_protocols_reads_what_net_snmp_wrote() {
             let user_key = user_keys
                 .entry((auth, password))
                 .or_insert_with(|| keys::password_to_key(&*auth.built_in(), password).unwrap());
-            keys::localize(&*auth.built_in(), user_key, usm.engine_id)
+            keys::localize(&*auth.built_in(), user_key, usm.engine_id).unwrap()
         };
         let auth_key = localized(AUTH_PASSWORD);
         let priv_key = localized(PRIV_PASSWORD);
         let zeros = vec![0; auth.built_in().mac_len()];
         let parts = [&message[..digest.start], &zeros, &message[digest.end..]];
-        let verify = |key: &Key| auth.built_in().verify(key.as_octets(), &parts, usm.auth);
+        let verify = |key: &Key| auth.built_in().verify(key.as_octets(), &parts, usm.auth).unwrap();
         assert!(verify(&auth_key), "{line}");
         assert!(!verify(&priv_key), "{line}");
 

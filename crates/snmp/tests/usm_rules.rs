@@ -368,12 +368,12 @@ impl AuthProtocol for Hashing {
         self.0.mac_len()
     }
 
-    fn digest(&self, parts: &[&[u8]]) -> Key {
+    fn digest(&self, parts: &[&[u8]]) -> Result<Key, hamsa_snmp::engine::Unavailable> {
         self.1.fetch_add(parts.iter().map(|part| part.len()).sum(), Ordering::Relaxed);
         self.0.digest(parts)
     }
 
-    fn mac(&self, key: &[u8], parts: &[&[u8]]) -> Mac {
+    fn mac(&self, key: &[u8], parts: &[&[u8]]) -> Result<Mac, hamsa_snmp::engine::Unavailable> {
         self.0.mac(key, parts)
     }
 }

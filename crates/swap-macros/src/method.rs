@@ -156,13 +156,14 @@ impl Method {
         } else {
             self.lacking()
         };
+        let lacking = if self.is_typed_only { quote!(_) } else { quote!(module) };
         quote_spanned! { head.ident.span() =>
             #(#attributes)*
             #[inline]
             #head {
                 self.call(#index, |target| match target {
                     ::hamsa_swap::Target::Serves(module) => #behaviour::#method(module, #(#names),*),
-                    ::hamsa_swap::Target::Lacks(module) => ::hamsa_swap::rarely(move || #lacks),
+                    ::hamsa_swap::Target::Lacks(#lacking) => ::hamsa_swap::rarely(move || #lacks),
                 })
             }
         }

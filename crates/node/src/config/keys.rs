@@ -328,14 +328,14 @@ fn engine_id() -> Text<EngineId> {
     Text { allowed: "1 to 32 octets as hexadecimal digits".into(), parse }
 }
 
-fn auth_protocol() -> Text<AuthProtocolId> {
+pub(super) fn auth_protocol() -> Text<AuthProtocolId> {
     fn parse(text: &str) -> Result<AuthProtocolId, String> {
         text.parse().map_err(|_| not_known(text, AuthProtocolId::ALL.map(AuthProtocolId::name)))
     }
     Text { allowed: AuthProtocolId::ALL.map(AuthProtocolId::name).join(", ").into(), parse }
 }
 
-fn priv_protocol() -> Text<PrivProtocolId> {
+pub(super) fn priv_protocol() -> Text<PrivProtocolId> {
     fn parse(text: &str) -> Result<PrivProtocolId, String> {
         text.parse().map_err(|_| not_known(text, PrivProtocolId::ALL.map(PrivProtocolId::name)))
     }

@@ -47,14 +47,14 @@ impl<'s> Surroundings<'s> {
 /// Reads a configuration file and those that it includes. Files, secrets and directories that it names are
 /// looked at; nothing is changed, and no name is resolved.
 pub fn check(path: &Path, surroundings: &Surroundings<'_>) -> Report {
-    let mut context = Context { surroundings, log: Log::default() };
+    let mut context = Context { surroundings, sections: &SECTIONS, log: Log::default() };
     let config = open(path, None, &mut context).and_then(|source| read(&source, &mut context));
     context.log.report(config)
 }
 
 /// Reads a configuration from a text, as if it were the file at `path`.
 pub fn check_text(path: &Path, text: &str, surroundings: &Surroundings<'_>) -> Report {
-    let mut context = Context { surroundings, log: Log::default() };
+    let mut context = Context { surroundings, sections: &SECTIONS, log: Log::default() };
     let source = Source::new(path, Zeroizing::new(text.to_owned()), false);
     let config = read(&Arc::new(source), &mut context);
     context.log.report(config)
@@ -72,7 +72,7 @@ fn read(source: &Arc<Source>, context: &mut Context<'_>) -> Option<Config> {
 }
 
 /// Opens a file. That it can't be read is told where it is included.
-fn open(path: &Path, included_at: Option<&Place>, context: &mut Context<'_>) -> Option<Arc<Source>> {
+pub(super) fn open(path: &Path, included_at: Option<&Place>, context: &mut Context<'_>) -> Option<Arc<Source>> {
     let error = match Source::read(path) {
         Ok(source) => return Some(Arc::new(source)),
         Err(error) => error,
@@ -135,15 +135,15 @@ fn read_included_file(source: &Arc<Source>, inventory: &mut Inventory, context: 
 }
 
 /// Reads the tables of one file.
-struct FileReader<'r, 's> {
-    root: &'r DeTable<'r>,
-    file: Place,
-    context: &'r mut Context<'s>,
+pub(super) struct FileReader<'r, 's> {
+    pub(super) root: &'r DeTable<'r>,
+    pub(super) file: Place,
+    pub(super) context: &'r mut Context<'s>,
 }
 
 impl FileReader<'_, '_> {
     /// A table with a header of its own; one that is not there is empty.
-    fn table<T>(&mut self, section: &Section, read: impl FnOnce(&mut TableReader<'_, '_>) -> T) -> T {
+    pub(super) fn table<T>(&mut self, section: &Section, read: impl FnOnce(&mut TableReader<'_, '_>) -> T) -> T {
         let empty = DeTable::new();
         let name = section.table_name();
         let value = self.root.get(name);
@@ -236,15 +236,17 @@ impl FileReader<'_, '_> {
     }
 }
 
-/// Says which keys at the top of the main file are none of the tables, nor keys that stand there.
-fn refuse_unknown_tables(root: &DeTable<'_>, file: &Place, context: &mut Context<'_>) {
-    let names: Vec<String> = FileKeys::SECTION.names().chain(table_names()).collect();
+/// Says which keys at the top of a main file are none of the tables, nor keys that stand there.
+pub(super) fn refuse_unknown_tables(root: &DeTable<'_>, file: &Place, context: &mut Context<'_>) {
+    let sections = context.sections;
+    let top = sections.iter().filter(|section| section.title.is_empty()).flat_map(|section| section.names());
+    let names: Vec<String> = top.chain(table_names(sections)).collect();
     refuse_keys(root, file, &mut context.log, |key, value| {
         if names.iter().any(|name| name == key) {
             return None;
         }
         if !value.is_table() && !is_list_of_tables(value) {
-            return Some(unknown_key(key, &names));
+            return Some(unknown_key(key, &names, sections));
         }
         Some(match nearest(key, names.iter().map(String::as_str)) {
             Some(near) => format!("unknown table; did you mean {near}?"),
@@ -301,8 +303,8 @@ fn matching_files(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn table_names() -> impl Iterator<Item = String> {
-    let named = SECTIONS.iter().filter(|section| !section.title.is_empty());
+fn table_names(sections: &[&Section]) -> impl Iterator<Item = String> {
+    let named = sections.iter().filter(|section| !section.title.is_empty());
     let names: BTreeSet<&str> = named.map(|section| section.table_name()).collect();
     names.into_iter().map(str::to_owned)
 }

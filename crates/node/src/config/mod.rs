@@ -5,12 +5,15 @@
 //! valid, with defaults filled in and names looked up. [`sample()`] and [`reference()`] are written from the same
 //! definitions that reading follows. [`to_toml`] writes discovered devices as a file to include.
 //!
+//! [`agent`] is the configuration of an agent, made of the same parts.
+//!
 //! Not here: resolving host names, loading MIBs and profiles, binding sockets.
 //!
 //! Read `keys.rs` for the keys, `section.rs` for how a table is read by its definition, `load.rs` for how files
 //! become one configuration, and `resolve.rs` for what keys have to do with each other.
 
 mod address;
+pub mod agent;
 mod discovered;
 mod keys;
 mod limits;

@@ -35,7 +35,7 @@ pub fn reference() -> String {
     text
 }
 
-fn write_section(text: &mut String, section: &Section) -> fmt::Result {
+pub(super) fn write_section(text: &mut String, section: &Section) -> fmt::Result {
     match section.title.split_once(" of ") {
         Some((title, which)) => writeln!(text, "\n## `{title}` of {which}\n")?,
         None if section.title.is_empty() => writeln!(text, "\n## Before the first table\n")?,

@@ -11,9 +11,9 @@ use super::source::Place;
 
 /// What a check of a configuration found. It is printed one line a mistake, those of one file together.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Report {
+pub struct Report<C = Config> {
     /// The configuration, where there is no mistake.
-    pub config: Option<Config>,
+    pub config: Option<C>,
     /// All mistakes, by file and line.
     pub mistakes: Vec<Mistake>,
     /// What works but is not wise, by file and line.
@@ -55,7 +55,7 @@ impl Mistake {
     }
 }
 
-impl fmt::Display for Report {
+impl<C> fmt::Display for Report<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for mistake in &self.mistakes {
             writeln!(f, "{mistake}")?;
@@ -162,7 +162,7 @@ impl Log {
     }
 
     /// The report; `config` makes the configuration, if there is no mistake.
-    pub(super) fn report(self, config: Option<Config>) -> Report {
+    pub(super) fn report<C>(self, config: Option<C>) -> Report<C> {
         let Log { mut mistakes, mut warnings, left_out, files, .. } = self;
         for list in [&mut mistakes, &mut warnings] {
             list.sort_by_cached_key(|mistake| (files.get(&mistake.file).copied(), mistake.position));

@@ -48,11 +48,11 @@ fn write_credentials(text: &mut String, name: &str, version: &str, section: &Sec
     write_keys(text, section)
 }
 
-fn write_keys(text: &mut String, section: &Section) -> fmt::Result {
+pub(super) fn write_keys(text: &mut String, section: &Section) -> fmt::Result {
     section.keys.iter().try_for_each(|key| write_key(text, key, key.shown()))
 }
 
-fn write_about(text: &mut String, section: &Section) -> fmt::Result {
+pub(super) fn write_about(text: &mut String, section: &Section) -> fmt::Result {
     text.push('\n');
     write_comment(text, &section.about.concat())
 }

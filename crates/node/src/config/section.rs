@@ -7,7 +7,6 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Surroundings;
-use super::keys::SECTIONS;
 use super::limits::MAX_SECRET_OCTETS;
 use super::nearest::nearest;
 use super::report::Log;
@@ -200,6 +199,8 @@ impl<T> Field<T> {
 /// What reading needs besides the text.
 pub(super) struct Context<'s> {
     pub(super) surroundings: &'s Surroundings<'s>,
+    /// All tables of this kind of configuration.
+    pub(super) sections: &'static [&'static Section],
     pub(super) log: Log,
 }
 
@@ -324,8 +325,9 @@ impl<'r, 's> TableReader<'r, 's> {
     /// Says which keys are in none of the table's definitions.
     pub(super) fn refuse_unknown(&mut self, definitions: &[&Section]) {
         let names: Vec<String> = definitions.iter().flat_map(|section| section.names()).collect();
+        let sections = self.context.sections;
         refuse_keys(self.table, &self.place, &mut self.context.log, |key, _| {
-            (!names.iter().any(|name| name == key)).then(|| unknown_key(key, &names))
+            (!names.iter().any(|name| name == key)).then(|| unknown_key(key, &names, sections))
         });
     }
 
@@ -382,8 +384,8 @@ pub(super) fn refuse_keys(
 }
 
 /// What is told about a key that is none of the `names` that may stand there.
-pub(super) fn unknown_key(key: &str, names: &[String]) -> String {
-    let homes = SECTIONS.iter().filter(|section| section.names().any(|name| name == key));
+pub(super) fn unknown_key(key: &str, names: &[String], sections: &[&Section]) -> String {
+    let homes = sections.iter().filter(|section| section.names().any(|name| name == key));
     let homes: Vec<&str> = homes.map(|section| section.title).collect();
     match homes[..] {
         [] => {}

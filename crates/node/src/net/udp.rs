@@ -139,6 +139,11 @@ impl BoundUdp {
         self.socket.local_addr()
     }
 
+    /// Another handle of the same socket, for another thread.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(BoundUdp { socket: self.socket.try_clone()?, local_addresses: self.local_addresses })
+    }
+
     /// Makes room for batches of the usual size.
     pub fn into_batch(self) -> UdpBatch {
         self.into_batch_of(BATCH_DATAGRAMS)

@@ -25,6 +25,6 @@ pub use originator::{InformOutcome, NotificationOriginator, NotificationTables, 
 pub use responder::{CommandResponder, Instrumentation, Requester, SetError};
 pub use row_status::{Refused, RowStatus, StorageType};
 pub use scheme::Scheme;
-pub use state::{MibState, Row, Rows, StateError};
+pub use state::{Keep, MibState, Row, Rows, StateError};
 pub use tabular::{PutRowError, RowChange, Rules, Tabular};
 pub use view::{MibView, ModuleId, RegisterError};

@@ -8,7 +8,7 @@
 use std::time::Instant;
 
 use crate::agent::responder::{Requester, SetError};
-use crate::agent::state::StateError;
+use crate::agent::state::{Keep, StateError};
 use crate::oid::{Oid, OidRef};
 use crate::pdu::ErrorStatus;
 use crate::value::Value;
@@ -61,8 +61,9 @@ pub trait MibModule: Send + Sync {
         0
     }
 
-    /// Writes the lasting state down, but for its volatile rows. Empty where there is none.
-    fn save(&self) -> Vec<u8> {
+    /// Writes its state down. Empty where there is none.
+    fn save(&self, keep: Keep) -> Vec<u8> {
+        let _ = keep;
         Vec::new()
     }
 

@@ -339,6 +339,7 @@ impl From<AccessDenied> for Reason {
     fn from(denied: AccessDenied) -> Self {
         match denied {
             AccessDenied::NoSuchContext => Reason::UnknownContext,
+            AccessDenied::Unavailable => Reason::Status(ErrorStatus::GEN_ERR),
             _ => Reason::Status(ErrorStatus::AUTHORIZATION_ERROR),
         }
     }

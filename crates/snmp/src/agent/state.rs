@@ -31,6 +31,15 @@ pub struct MibState {
     tables: Vec<Arc<Rows>>,
 }
 
+/// What of a state is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// All of it, for a module that goes on from here.
+    All,
+    /// What outlives the agent: volatile rows are left out (RFC 2579 `StorageType`).
+    Lasting,
+}
+
 /// Why octets are no state of a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)]
@@ -144,8 +153,8 @@ impl MibState {
         Arc::make_mut(&mut self.tables[table])
     }
 
-    /// Writes down all but what is volatile.
-    pub fn encode(&self, scheme: &Scheme) -> Vec<u8> {
+    /// Writes it down.
+    pub fn encode(&self, scheme: &Scheme, keep: Keep) -> Vec<u8> {
         let mut to = Vec::new();
         to.extend_from_slice(MAGIC);
         put_octets(&mut to, scheme.name.as_bytes());
@@ -153,10 +162,10 @@ impl MibState {
         to.extend_from_slice(&self.commits.to_be_bytes());
         put_cells(&mut to, &self.scalars);
         for (table, rows) in scheme.tables.iter().zip(&self.tables) {
-            let lasting: Vec<_> =
-                rows.iter().filter(|(_, row)| table.is_stored && row.storage(table).is_lasting()).collect();
-            to.extend_from_slice(&(lasting.len() as u32).to_be_bytes());
-            for (key, row) in lasting {
+            let is_kept = |row: &Row| keep == Keep::All || (table.is_stored && row.storage(table).is_lasting());
+            let kept: Vec<_> = rows.iter().filter(|(_, row)| is_kept(row)).collect();
+            to.extend_from_slice(&(kept.len() as u32).to_be_bytes());
+            for (key, row) in kept {
                 put_octets(&mut to, key.as_suffix().as_ber());
                 put_cells(&mut to, &row.0);
             }
@@ -189,7 +198,7 @@ impl MibState {
         }
         for (rows, table) in state.tables.iter_mut().zip(scheme.tables) {
             let count = u32::from_be_bytes(from.array()?) as usize;
-            if count > table.max_rows || (count > 0 && !table.is_stored) {
+            if count > table.max_rows {
                 return Err(invalid("too many rows"));
             }
             let rows = Arc::make_mut(rows);
@@ -208,9 +217,8 @@ impl MibState {
                 }
                 let row = Row(row);
                 let status = table.column_of(Syntax::RowStatus).map(|column| row.integer(column));
-                let is_lasting = row.storage(table).is_lasting();
-                if !is_lasting || status.is_some_and(|number| RowStatus::from_number(number).is_none()) {
-                    return Err(invalid("a row's status or storage type"));
+                if status.is_some_and(|number| RowStatus::from_number(number).is_none()) {
+                    return Err(invalid("a row's status"));
                 }
                 if row.status(table) == RowStatus::Active && !row.is_complete(table) {
                     return Err(invalid("an active row without a value that it needs"));

@@ -15,7 +15,7 @@ use crate::agent::module::{MibModule, SearchRange, SetBinding, SetId, SetRequest
 use crate::agent::responder::SetError;
 use crate::agent::row_status::{Assignment, Outcome, Refused, RowStatus, apply};
 use crate::agent::scheme::{Access, Scheme, Source, Syntax};
-use crate::agent::state::{MibState, Row, StateError};
+use crate::agent::state::{Keep, MibState, Row, StateError};
 use crate::limits::MAX_NOT_READY;
 use crate::oid::{Oid, OidRef};
 use crate::pdu::ErrorStatus;
@@ -475,8 +475,8 @@ impl<R: Rules> MibModule for Tabular<R> {
         self.current().commits
     }
 
-    fn save(&self) -> Vec<u8> {
-        self.current().encode(self.scheme)
+    fn save(&self, keep: Keep) -> Vec<u8> {
+        self.current().encode(self.scheme, keep)
     }
 
     fn restore(&self, state: &[u8]) -> Result<(), StateError> {

@@ -42,6 +42,9 @@ pub enum AccessDenied {
     /// `notInView`: the variable is outside.
     #[error("the variable is not in the view")]
     NotInView,
+    /// The access control model does not serve, see [`super::Unavailable`]: nothing is shown or changed.
+    #[error("access control does not serve")]
+    Unavailable,
 }
 
 /// An access control model.

@@ -12,7 +12,7 @@ use crate::engine::security::{
     Arrived, EngineTime, Header, IncomingError, Outgoing, OutgoingError, Parts, SecurityModel, SecurityState,
 };
 use crate::engine::stats::{EngineStats, Statistic};
-use crate::engine::types::{EngineId, Name, security_model};
+use crate::engine::types::{EngineId, Name, Unavailable, security_model};
 use crate::limits::MIN_MAX_MESSAGE_OCTETS;
 use crate::message::{CommunityParts, HeaderData, MsgData, MsgFlags, ScopedPdu, SecurityLevel, V3Message, Version};
 use crate::pdu::{AnyPdu, Pdu, PduKind};
@@ -99,6 +99,8 @@ pub enum ReceiveError {
     UnknownSecurityModel(u32),
     #[error("msgMaxSize {0} is below {MIN_MAX_MESSAGE_OCTETS} (RFC 3412 §6.3)")]
     BadMaxSize(u32),
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
     #[error(transparent)]
     Security(IncomingError),
 }

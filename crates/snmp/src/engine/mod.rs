@@ -24,4 +24,4 @@ pub use security::{
     Arrived, EngineTime, Header, IncomingError, Outgoing, OutgoingError, Parts, Secured, SecurityModel, SecurityState,
 };
 pub use stats::{EngineStats, Statistic};
-pub use types::{EngineId, EngineIdError, Name, NameTooLong, security_model};
+pub use types::{EngineId, EngineIdError, Name, NameTooLong, Unavailable, security_model};

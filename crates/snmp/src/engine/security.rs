@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use crate::ber::{DecodeError, TooBig, Writer};
 use crate::engine::stats::Statistic;
-use crate::engine::types::{EngineId, Name};
+use crate::engine::types::{EngineId, Name, Unavailable};
 use crate::message::{CommunityParts, HeaderData, SecurityLevel, V3Message, Version};
 
 /// What stands before the security parameters in a message.
@@ -121,6 +121,8 @@ pub enum OutgoingError {
     NoSalt(String),
     #[error("the message can't be encrypted: {0}")]
     Privacy(String),
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
     #[error("authentication protocol {0} is not installed")]
     UnknownAuthProtocol(String),
     #[error("privacy protocol {0} is not installed")]
@@ -135,6 +137,8 @@ pub enum IncomingError {
     Malformed(#[from] DecodeError),
     #[error("unknown community")]
     UnknownCommunity,
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
     /// One of the errors that a Report can tell the sender.
     #[error("{}", statistic.description())]
     Reported {

@@ -103,6 +103,12 @@ impl Clone for Name {
     }
 }
 
+/// A part of the engine that does not serve: it failed, or is being replaced for longer than its caller waits.
+/// A message that needs it is dropped, and nobody is told anything wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a part of the engine does not serve: {0}")]
+pub struct Unavailable(pub String);
+
 /// A name over 255 octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("name has {0} octets; at most {MAX_NAME_OCTETS} are allowed (RFC 3411 SnmpAdminString)")]

@@ -17,6 +17,7 @@ use sha2::{Sha224, Sha256, Sha384, Sha512};
 use subtle::ConstantTimeEq;
 
 use super::{Key, UnknownProtocol, folded};
+use crate::engine::Unavailable;
 use crate::limits::{MAX_KEY_OCTETS, MAX_MAC_OCTETS};
 use crate::oid::OidRef;
 
@@ -37,15 +38,15 @@ pub trait AuthProtocol: Send + Sync {
     fn mac_len(&self) -> usize;
 
     /// The plain hash over all parts one after the other.
-    fn digest(&self, parts: &[&[u8]]) -> Key;
+    fn digest(&self, parts: &[&[u8]]) -> Result<Key, Unavailable>;
 
     /// The truncated HMAC over all parts one after the other.
-    fn mac(&self, key: &[u8], parts: &[&[u8]]) -> Mac;
+    fn mac(&self, key: &[u8], parts: &[&[u8]]) -> Result<Mac, Unavailable>;
 
     /// Whether `mac` is the one of these parts. The time taken tells nothing about where they differ.
     /// A `mac` of another length never is.
-    fn verify(&self, key: &[u8], parts: &[&[u8]], mac: &[u8]) -> bool {
-        self.mac(key, parts).as_octets().ct_eq(mac).into()
+    fn verify(&self, key: &[u8], parts: &[&[u8]], mac: &[u8]) -> Result<bool, Unavailable> {
+        Ok(self.mac(key, parts)?.as_octets().ct_eq(mac).into())
     }
 }
 
@@ -191,20 +192,20 @@ impl<H: EagerHash> AuthProtocol for HmacProtocol<H> {
         self.mac_len
     }
 
-    fn digest(&self, parts: &[&[u8]]) -> Key {
+    fn digest(&self, parts: &[&[u8]]) -> Result<Key, Unavailable> {
         let mut hash = H::new();
         for part in parts {
             hash.update(part);
         }
-        Key::first_of(hash.finalize(), MAX_KEY_OCTETS)
+        Ok(Key::first_of(hash.finalize(), MAX_KEY_OCTETS))
     }
 
-    fn mac(&self, key: &[u8], parts: &[&[u8]]) -> Mac {
+    fn mac(&self, key: &[u8], parts: &[&[u8]]) -> Result<Mac, Unavailable> {
         let mut hmac = Hmac::<H>::new_from_slice(key).expect("HMAC takes a key of any length");
         for part in parts {
             hmac.update(part);
         }
-        Mac::truncate(&hmac.finalize().into_bytes(), self.mac_len)
+        Ok(Mac::truncate(&hmac.finalize().into_bytes(), self.mac_len))
     }
 }
 
@@ -283,7 +284,7 @@ mod tests {
             ),
         ];
         for (id, key, data, mac) in cases {
-            assert_eq!(id.built_in().mac(key, &[data]).as_octets(), from_hex(mac), "{id}");
+            assert_eq!(id.built_in().mac(key, &[data]).unwrap().as_octets(), from_hex(mac), "{id}");
         }
     }
 
@@ -305,7 +306,7 @@ mod tests {
             ),
         ] {
             let protocol = id.built_in();
-            assert_eq!(protocol.digest(&[b"a", b"", b"bc"]).as_octets(), from_hex(digest), "{id}");
+            assert_eq!(protocol.digest(&[b"a", b"", b"bc"]).unwrap().as_octets(), from_hex(digest), "{id}");
             assert_eq!(protocol.digest_len(), from_hex(digest).len());
         }
     }
@@ -314,11 +315,11 @@ mod tests {
     fn where_parts_are_cut_does_not_matter() {
         let message = message();
         for id in AuthProtocolId::ALL {
-            let whole = id.built_in().mac(&key(id), &[&message]);
+            let whole = id.built_in().mac(&key(id), &[&message]).unwrap();
             assert_eq!(whole.as_octets().len(), id.built_in().mac_len());
             for cut in 0..=message.len() {
                 let (start, end) = message.split_at(cut);
-                assert!(id.built_in().verify(&key(id), &[start, end], whole.as_octets()), "{id} {cut}");
+                assert!(id.built_in().verify(&key(id), &[start, end], whole.as_octets()).unwrap(), "{id} {cut}");
             }
         }
     }
@@ -328,19 +329,22 @@ mod tests {
         for id in AuthProtocolId::ALL {
             let (protocol, key) = (&*id.built_in(), key(id));
             let mut message = message();
-            let mac = protocol.mac(&key, &[&message]);
+            let mac = protocol.mac(&key, &[&message]).unwrap();
             let mut forged = mac.as_octets().to_vec();
             for bit in 0..forged.len() * 8 {
                 forged[bit / 8] ^= 1 << (bit % 8);
-                assert!(!protocol.verify(&key, &[&message], &forged), "{id}: bit {bit} of the MAC");
+                assert!(!protocol.verify(&key, &[&message], &forged).unwrap(), "{id}: bit {bit} of the MAC");
                 forged[bit / 8] ^= 1 << (bit % 8);
             }
             for bit in 0..message.len() * 8 {
                 message[bit / 8] ^= 1 << (bit % 8);
-                assert!(!protocol.verify(&key, &[&message], mac.as_octets()), "{id}: bit {bit} of the message");
+                assert!(
+                    !protocol.verify(&key, &[&message], mac.as_octets()).unwrap(),
+                    "{id}: bit {bit} of the message"
+                );
                 message[bit / 8] ^= 1 << (bit % 8);
             }
-            assert!(protocol.verify(&key, &[&message], &forged));
+            assert!(protocol.verify(&key, &[&message], &forged).unwrap());
         }
     }
 
@@ -349,14 +353,14 @@ mod tests {
         let message = message();
         for id in AuthProtocolId::ALL {
             let (protocol, key) = (&*id.built_in(), key(id));
-            let mac = protocol.mac(&key, &[&message]).as_octets().to_vec();
+            let mac = protocol.mac(&key, &[&message]).unwrap().as_octets().to_vec();
             for length in 0..mac.len() {
-                assert!(!protocol.verify(&key, &[&message], &mac[..length]), "{id} {length}");
+                assert!(!protocol.verify(&key, &[&message], &mac[..length]).unwrap(), "{id} {length}");
             }
-            assert!(!protocol.verify(&key, &[&message], &[&mac[..], &[0]].concat()));
-            assert!(!protocol.verify(&other_key(id), &[&message], &mac));
+            assert!(!protocol.verify(&key, &[&message], &[&mac[..], &[0]].concat()).unwrap());
+            assert!(!protocol.verify(&other_key(id), &[&message], &mac).unwrap());
             for length in 0..message.len() {
-                assert!(!protocol.verify(&key, &[&message[..length]], &mac), "{id} {length}");
+                assert!(!protocol.verify(&key, &[&message[..length]], &mac).unwrap(), "{id} {length}");
             }
         }
     }

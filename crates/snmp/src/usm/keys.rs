@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::auth::AuthProtocol;
+use crate::engine::Unavailable;
 use crate::limits::{MAX_KEY_OCTETS, MIN_PASSWORD_OCTETS};
 
 /// A secret key of at most 64 octets. It lies inline, is overwritten when dropped, is compared in constant
@@ -20,8 +21,11 @@ pub struct Key {
 }
 
 /// Why there is no key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
+    /// A protocol does not serve.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
     /// RFC 3414 §11.2.
     #[error("password shorter than {MIN_PASSWORD_OCTETS} octets (RFC 3414 §11.2): choose a longer one")]
     PasswordTooShort,
@@ -113,16 +117,16 @@ pub fn password_to_key(auth: &dyn AuthProtocol, password: &[u8]) -> Result<Key, 
     let whole = EXPANDED_OCTETS / chunk.len();
     parts[..whole].fill(chunk);
     parts[whole] = &chunk[..EXPANDED_OCTETS % chunk.len()];
-    Ok(auth.digest(&parts[..=whole]))
+    Ok(auth.digest(&parts[..=whole])?)
 }
 
 /// Kul, the user's key at one engine: `H(Ku || snmpEngineID || Ku)` (RFC 3414 §2.6).
-pub fn localize(auth: &dyn AuthProtocol, user_key: &Key, engine_id: &[u8]) -> Key {
+pub fn localize(auth: &dyn AuthProtocol, user_key: &Key, engine_id: &[u8]) -> Result<Key, Unavailable> {
     auth.digest(&[user_key.as_octets(), engine_id, user_key.as_octets()])
 }
 
 /// The key that a `KeyChange` makes of an old one (RFC 3414 §5): half of `change` is random, the other half the
-/// difference. `None` where that is not twice as long as the key.
+/// difference. `None` where that is not twice as long as the key, or the protocol does not serve.
 pub fn change_key(auth: &dyn AuthProtocol, old: &Key, change: &[u8]) -> Option<Key> {
     let length = old.as_octets().len();
     if change.len() != 2 * length {
@@ -132,7 +136,7 @@ pub fn change_key(auth: &dyn AuthProtocol, old: &Key, change: &[u8]) -> Option<K
     let mut new = Zeroizing::new([0; MAX_KEY_OCTETS]);
     let mut pad = old.clone();
     for (place, delta) in new[..length].chunks_mut(auth.digest_len()).zip(delta.chunks(auth.digest_len())) {
-        pad = auth.digest(&[pad.as_octets(), random]);
+        pad = auth.digest(&[pad.as_octets(), random]).ok()?;
         for ((octet, delta), pad) in place.iter_mut().zip(delta).zip(pad.as_octets()) {
             *octet = delta ^ pad;
         }
@@ -171,8 +175,8 @@ impl KeyExtension {
             return Err(KeyError::WrongLength { found: localized.len(), needed: key_len, digest });
         }
         let more = match self {
-            KeyExtension::Blumenthal => auth.digest(&[localized]),
-            KeyExtension::Reeder => localize(auth, &password_to_key(auth, localized)?, engine_id),
+            KeyExtension::Blumenthal => auth.digest(&[localized])?,
+            KeyExtension::Reeder => localize(auth, &password_to_key(auth, localized)?, engine_id)?,
         };
         Ok(Key::first_of(localized.iter().chain(more.as_octets()).copied(), key_len))
     }
@@ -190,7 +194,7 @@ mod tests {
     }
 
     fn localized(auth: AuthProtocolId, password: &[u8]) -> Key {
-        localize(&*auth.built_in(), &user_key(auth, password), ENGINE_ID)
+        localize(&*auth.built_in(), &user_key(auth, password), ENGINE_ID).unwrap()
     }
 
     #[track_caller]
@@ -221,7 +225,7 @@ mod tests {
             let new = localized(auth, b"newsyrup");
             assert_octets(&new, new_key);
             let random = vec![0; old.as_octets().len()];
-            let hashed = auth.built_in().digest(&[old.as_octets(), &random]);
+            let hashed = auth.built_in().digest(&[old.as_octets(), &random]).unwrap();
             let delta: Vec<u8> = hashed.as_octets().iter().zip(new.as_octets()).map(|(a, b)| a ^ b).collect();
             assert_eq!(delta, from_hex(change));
             let change = [random, from_hex(change)].concat();
@@ -236,9 +240,9 @@ mod tests {
         let auth = AuthProtocolId::Md5.built_in();
         let old = Key::new(&[1; 40]).unwrap();
         let random = [2; 40];
-        let first = auth.digest(&[old.as_octets(), &random]);
-        let second = auth.digest(&[first.as_octets(), &random]);
-        let third = auth.digest(&[second.as_octets(), &random]);
+        let first = auth.digest(&[old.as_octets(), &random]).unwrap();
+        let second = auth.digest(&[first.as_octets(), &random]).unwrap();
+        let third = auth.digest(&[second.as_octets(), &random]).unwrap();
         let expected: Vec<u8> =
             [&first, &second, &third].iter().flat_map(|key| key.as_octets()).take(40).copied().collect();
         let new = change_key(&*auth, &old, &[random, [0; 40]].concat()).unwrap();
@@ -251,7 +255,7 @@ mod tests {
         for length in lengths {
             let password: Vec<u8> = (0..length).map(|i: u32| (i % 251) as u8).collect();
             let repeated: Vec<u8> = password.iter().copied().cycle().take(1_048_576).collect();
-            let expected = AuthProtocolId::Sha1.built_in().digest(&[&repeated]);
+            let expected = AuthProtocolId::Sha1.built_in().digest(&[&repeated]).unwrap();
             assert_eq!(user_key(AuthProtocolId::Sha1, &password), expected, "{length}");
         }
     }

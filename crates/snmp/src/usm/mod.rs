@@ -16,7 +16,7 @@ mod users;
 pub use auth::{AuthProtocol, AuthProtocolId, Mac};
 pub use keys::{Key, KeyError, change_key, localize, password_to_key};
 pub use model::{SaltSource, Usm};
-pub use privacy::{DecryptInput, EncryptInput, PrivError, PrivProtocol, PrivProtocolId};
+pub use privacy::{DecryptInput, EncryptInput, PRIVACY_PARAMETERS_OCTETS, PrivError, PrivProtocol, PrivProtocolId};
 pub use users::{AddUserError, UserKey, UsmUser, UsmUsers};
 
 /// A protocol name that is not known.

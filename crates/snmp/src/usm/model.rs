@@ -12,13 +12,16 @@ use smallvec::SmallVec;
 use crate::ber::Writer;
 use crate::engine::{
     Arrived, EngineId, EngineStats, EngineTime, Header, IncomingError, Name, Outgoing, OutgoingError, Parts, Secured,
-    SecurityModel, SecurityState, Statistic, security_model,
+    SecurityModel, SecurityState, Statistic, Unavailable, security_model,
 };
 use crate::limits::{MAX_KNOWN_ENGINES, MAX_MAC_OCTETS};
 use crate::message::{MsgData, SecurityLevel, UsmParameters, V3Message, Version};
 use crate::usm::clock::RemoteClock;
 use crate::usm::users::{LocalizedKeys, UserKey, UsmUser, UsmUsers};
-use crate::usm::{AuthProtocol, AuthProtocolId, DecryptInput, EncryptInput, PrivProtocol, PrivProtocolId, localize};
+use crate::usm::{
+    AuthProtocol, AuthProtocolId, DecryptInput, EncryptInput, KeyError, PrivError, PrivProtocol, PrivProtocolId,
+    localize,
+};
 use crate::value::tag;
 
 /// Where salts come from. No value may ever be given twice for one key: across restarts, module swaps and
@@ -98,13 +101,16 @@ impl Usm {
             let auth = self.auth(*auth_id)?;
             let localized = |key: &UserKey| match key {
                 UserKey::Master(key) => localize(auth, key, engine_id.as_octets()),
-                UserKey::Localized(key) => key.clone(),
+                UserKey::Localized(key) => Ok(key.clone()),
             };
-            keys.auth = Some(localized(auth_key));
+            keys.auth = Some(localized(auth_key)?);
             if let Some((priv_id, priv_key)) = privacy {
                 let privacy = self.privacy(*priv_id)?;
-                let key = privacy.extend_key(auth, localized(priv_key).as_octets(), engine_id.as_octets());
-                keys.privacy = Some(key.map_err(|error| OutgoingError::Privacy(error.to_string()))?);
+                let key = privacy.extend_key(auth, localized(priv_key)?.as_octets(), engine_id.as_octets());
+                keys.privacy = Some(key.map_err(|error| match error {
+                    KeyError::Unavailable(unavailable) => unavailable.into(),
+                    other => OutgoingError::Privacy(other.to_string()),
+                })?);
             }
         }
         Ok((Arc::new(keys), true))
@@ -163,9 +169,10 @@ impl Usm {
                 engine_time: time,
                 salt: self.salts.next_salt().map_err(OutgoingError::NoSalt)?,
             };
-            salt = privacy
-                .encrypt(priv_key.as_octets(), input, writer.written_mut())
-                .map_err(|error| OutgoingError::Privacy(error.to_string()))?;
+            salt = privacy.encrypt(priv_key.as_octets(), input, writer.written_mut()).map_err(|error| match error {
+                PrivError::Unavailable(unavailable) => unavailable.into(),
+                other => OutgoingError::Privacy(other.to_string()),
+            })?;
             writer.wrap(tag::OCTET_STRING, 0);
             parameters.privacy = &salt;
         }
@@ -176,7 +183,7 @@ impl Usm {
         let message = writer.written_mut();
         // A writer that has run out of room holds less; that it is void is told by its `finish`.
         if let Some(start) = message.len().checked_sub(digest_from_end) {
-            let mac = auth.mac(auth_key.as_octets(), &[&*message]);
+            let mac = auth.mac(auth_key.as_octets(), &[&*message])?;
             let place = start..(start + auth.mac_len()).min(message.len());
             let length = place.len();
             message[place].copy_from_slice(&mac.as_octets()[..length]);
@@ -197,15 +204,22 @@ impl Usm {
         users: &'u [Numbered],
         engine_id: EngineId,
         signed: &Signed<'_>,
-    ) -> Option<(&'u Numbered, Arc<LocalizedKeys>, bool)> {
-        users.iter().find_map(|user| {
+    ) -> Result<Option<(&'u Numbered, Arc<LocalizedKeys>, bool)>, Unavailable> {
+        for user in users {
             // Making a key to decrypt with may cost a megabyte of hashing: not for who has not signed.
-            let (keys, is_new) = self.keys(engine_id, user, SecurityLevel::AuthNoPriv).ok()?;
-            let auth = self.auth(user.1.auth.as_ref()?.0).ok()?;
-            let zeros = ZERO_MAC.get(..auth.mac_len())?;
-            let parts = [signed.before, zeros, signed.after];
-            auth.verify(keys.auth.as_ref()?.as_octets(), &parts, signed.mac).then_some((user, keys, is_new))
-        })
+            let (keys, is_new) = match self.keys(engine_id, user, SecurityLevel::AuthNoPriv) {
+                Ok(found) => found,
+                Err(OutgoingError::Unavailable(unavailable)) => return Err(unavailable),
+                Err(_) => continue,
+            };
+            let (Some((auth_id, _)), Some(key)) = (&user.1.auth, &keys.auth) else { continue };
+            let Ok(auth) = self.auth(*auth_id) else { continue };
+            let Some(zeros) = ZERO_MAC.get(..auth.mac_len()) else { continue };
+            if auth.verify(key.as_octets(), &[signed.before, zeros, signed.after], signed.mac)? {
+                return Ok(Some((user, keys, is_new)));
+            }
+        }
+        Ok(None)
     }
 
     /// Step (7): whether the message is timely. Its digest has been verified.
@@ -272,7 +286,7 @@ impl Usm {
             mac: &message[digest.clone()],
             after: &message[digest.end..outer.end],
         };
-        let Some((numbered, mut keys, mut is_new)) = self.authenticate(&able, engine_id, &signed) else {
+        let Some((numbered, mut keys, mut is_new)) = self.authenticate(&able, engine_id, &signed)? else {
             return Err(report(Statistic::WrongDigests));
         };
         let user = &numbered.1;
@@ -283,7 +297,10 @@ impl Usm {
         }
         let decryption_error = || self.reported(Statistic::DecryptionErrors, SecurityLevel::NoAuthNoPriv, &sender);
         if level.is_private() && keys.privacy.is_none() {
-            (keys, is_new) = self.keys(engine_id, numbered, level).map_err(|_| decryption_error())?;
+            (keys, is_new) = self.keys(engine_id, numbered, level).map_err(|error| match error {
+                OutgoingError::Unavailable(unavailable) => unavailable.into(),
+                _ => decryption_error(),
+            })?;
         }
         if is_new {
             self.users.lock().keep_keys(engine_id, numbered, &keys);
@@ -301,7 +318,10 @@ impl Usm {
                     privacy_parameters: &privacy_parameters,
                 };
                 let decrypted = privacy.decrypt(key.as_octets(), input, &mut message[data.clone()]);
-                decrypted.map_err(|_| decryption_error())?;
+                decrypted.map_err(|error| match error {
+                    PrivError::Unavailable(unavailable) => unavailable.into(),
+                    _ => decryption_error(),
+                })?;
                 data
             }
             _ => return Err(decryption_error()),

@@ -20,6 +20,7 @@ use des::{Des, TdesEde3};
 
 use super::keys::KeyExtension;
 use super::{AuthProtocol, Key, KeyError, UnknownProtocol, folded};
+use crate::engine::Unavailable;
 use crate::oid::OidRef;
 
 /// Octets of `msgPrivacyParameters`, the same in all protocols.
@@ -83,8 +84,11 @@ pub struct DecryptInput<'a> {
 
 /// Why data was not encrypted or decrypted. What came in with such a message is a `decryptionError`
 /// (RFC 3414 §3.2 step 8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PrivError {
+    /// The protocol does not serve.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
     /// The key is not one of this protocol; [`PrivProtocol::extend_key`] makes one.
     #[error("{protocol} key of {found} octets: it takes {expected}")]
     KeyLength {

@@ -115,9 +115,9 @@ pub fn sign(message: &mut [u8], security_name: &str) {
     let outer = V3Message::parse(message).unwrap();
     let (usm, digest) = UsmParameters::parse(message, outer.security_parameters).unwrap();
     let auth = auth.built_in();
-    let key = localize(&*auth, &key, usm.engine_id);
+    let key = localize(&*auth, &key, usm.engine_id).unwrap();
     message[digest.clone()].fill(0);
-    let mac = auth.mac(key.as_octets(), &[message]);
+    let mac = auth.mac(key.as_octets(), &[message]).unwrap();
     message[digest].copy_from_slice(mac.as_octets());
 }
 

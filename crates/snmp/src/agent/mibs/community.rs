@@ -90,9 +90,9 @@ impl Rules for CommunityRules {
 }
 
 impl CommunityMib {
-    /// The module of an engine over its communities, of which it is the only source from now on.
+    /// The module of an engine over its communities, of which it is the only source from the first change or
+    /// [restored](crate::agent::MibModule::restore) state on.
     pub fn of(communities: Arc<CommunityTable>, engine_id: EngineId) -> Self {
-        communities.replace([]);
         Tabular::new(CommunityRules { communities, engine_id })
     }
 

@@ -215,12 +215,12 @@ impl UsmMib {
             let auth = auth_id.built_in();
             let localized = |key: &UserKey| match key {
                 UserKey::Master(key) => localize(&*auth, key, engine_id.as_octets()),
-                UserKey::Localized(key) => key.clone(),
+                UserKey::Localized(key) => Ok(key.clone()),
             };
             cells.push((AUTH_PROTOCOL, OwnedValue::ObjectIdentifier(auth_id.oid().to_owned())));
-            cells.push((AUTH_KEY, secret(&localized(auth_key))));
+            cells.push((AUTH_KEY, secret(&localized(auth_key).map_err(|error| key_error(error.into()))?)));
             if let Some((priv_id, priv_key)) = &user.privacy {
-                let key = localized(priv_key);
+                let key = localized(priv_key).map_err(|error| key_error(error.into()))?;
                 let key = priv_id.built_in().extend_key(&*auth, key.as_octets(), engine_id.as_octets());
                 cells.push((PRIV_PROTOCOL, OwnedValue::ObjectIdentifier(priv_id.oid().to_owned())));
                 cells.push((PRIV_KEY, secret(&key.map_err(key_error)?)));

@@ -97,9 +97,9 @@ impl Rules for VacmRules {
 }
 
 impl VacmMib {
-    /// The module over an access control model, whose tables are from now on those of the module: empty at first.
+    /// The module over an access control model, whose tables are those of the module from the first change or
+    /// [restored](crate::agent::MibModule::restore) state on: a successor in the making takes nobody's rights away.
     pub fn of(vacm: Arc<Vacm>) -> Self {
-        vacm.replace(VacmTables::default());
         Tabular::new(VacmRules(vacm))
     }
 

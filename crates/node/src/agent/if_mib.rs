@@ -1,0 +1,235 @@
+//! IF-MIB (RFC 2863) of this host, read-only: version 1.0 has the interfaces group and ifTable, from 1.1 on there is
+//! ifXTable too. So an agent's MIB is extended by a swap while it runs.
+//!
+//! Objects whose values the kernel does not tell (broadcast packets, unknown protocols) are left out rather than
+//! shown as 0.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use hamsa_snmp::agent::{MibModule, SearchRange};
+use hamsa_snmp::pdu::ErrorStatus;
+use hamsa_snmp::value::{OwnedValue, Value};
+use hamsa_snmp::{Oid, OidRef, VarBindBuf};
+
+use super::host_interfaces::{HostInterfaces, Interface, Snapshot};
+
+const INTERFACES: &[u32] = &[1, 3, 6, 1, 2, 1, 2];
+const IF_ENTRY: &[u32] = &[1, 3, 6, 1, 2, 1, 2, 2, 1];
+const IF_MIB: &[u32] = &[1, 3, 6, 1, 2, 1, 31];
+const IF_X_ENTRY: &[u32] = &[1, 3, 6, 1, 2, 1, 31, 1, 1, 1];
+const IF_TABLE_LAST_CHANGE: &[u32] = &[1, 3, 6, 1, 2, 1, 31, 1, 5];
+
+/// IF-MIB of this host.
+pub struct IfMib {
+    host: Arc<HostInterfaces>,
+    /// When `sysUpTime` was zero.
+    started: Instant,
+    has_extensions: bool,
+    /// All variables of a snapshot, in order.
+    table: Mutex<Option<Arc<Table>>>,
+}
+
+struct Table {
+    of: Arc<Snapshot>,
+    variables: Vec<(Oid, OwnedValue)>,
+}
+
+impl IfMib {
+    /// The module; `has_extensions`: with ifXTable.
+    pub fn new(host: Arc<HostInterfaces>, started: Instant, has_extensions: bool) -> Self {
+        IfMib { host, started, has_extensions, table: Mutex::default() }
+    }
+
+    fn table(&self, now: Instant) -> Arc<Table> {
+        let snapshot = self.host.snapshot(now);
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(table) = table.as_ref().filter(|table| Arc::ptr_eq(&table.of, &snapshot)) {
+            return table.clone();
+        }
+        let variables = self.variables(&snapshot);
+        let fresh = Arc::new(Table { of: snapshot, variables });
+        *table = Some(fresh.clone());
+        fresh
+    }
+
+    fn variables(&self, snapshot: &Snapshot) -> Vec<(Oid, OwnedValue)> {
+        let mut variables = Vec::new();
+        let mut put = |arcs: &[u32], last: [u32; 2], value| {
+            let arcs: Vec<u32> = arcs.iter().copied().chain(last).collect();
+            variables.extend(Oid::from_arcs(&arcs).ok().map(|name| (name, value)));
+        };
+        let count = i32::try_from(snapshot.interfaces.len()).unwrap_or(i32::MAX);
+        put(INTERFACES, [1, 0], OwnedValue::Integer(count));
+        for interface in &snapshot.interfaces {
+            for (column, value) in self.if_entry(interface) {
+                put(IF_ENTRY, [column, interface.index], value);
+            }
+        }
+        if self.has_extensions {
+            for interface in &snapshot.interfaces {
+                for (column, value) in if_x_entry(interface) {
+                    put(IF_X_ENTRY, [column, interface.index], value);
+                }
+            }
+            let (last, before) = IF_TABLE_LAST_CHANGE.split_last().expect("an OID");
+            put(before, [*last, 0], OwnedValue::TimeTicks(self.ticks(snapshot.changed)));
+        }
+        variables.sort_by(|a, b| a.0.cmp(&b.0));
+        variables
+    }
+
+    /// `sysUpTime` at an instant; 0 for what was so from the start.
+    fn ticks(&self, at: Option<Instant>) -> u32 {
+        at.map_or(0, |at| (at.saturating_duration_since(self.started).as_millis() / 10) as u32)
+    }
+
+    fn if_entry(&self, interface: &Interface) -> Vec<(u32, OwnedValue)> {
+        let Interface { received, sent, .. } = interface;
+        let text = |text: &str| OwnedValue::OctetString(text.as_bytes().into());
+        // These counters are 32 bits of longer ones (RFC 2863 §3.1.6).
+        let counter = |count: u64| OwnedValue::Counter32(count as u32);
+        let speed = u64::from(interface.speed_mbit.unwrap_or(0)) * 1_000_000;
+        vec![
+            (1, OwnedValue::Integer(interface.index as i32)),
+            (2, text(&interface.name)),
+            (3, OwnedValue::Integer(if_type(interface.hardware_type))),
+            (4, OwnedValue::Integer(interface.mtu.min(i32::MAX as u32) as i32)),
+            (5, OwnedValue::Gauge32(u32::try_from(speed).unwrap_or(u32::MAX))),
+            (6, OwnedValue::OctetString(interface.address.as_slice().into())),
+            (7, OwnedValue::Integer(if interface.is_enabled { 1 } else { 2 })),
+            (8, OwnedValue::Integer(interface.oper_status)),
+            (9, OwnedValue::TimeTicks(self.ticks(interface.changed))),
+            (10, counter(received.octets)),
+            (11, counter(received.packets.saturating_sub(received.multicast))),
+            (13, counter(received.dropped)),
+            (14, counter(received.errors)),
+            (16, counter(sent.octets)),
+            (17, counter(sent.packets)),
+            (19, counter(sent.dropped)),
+            (20, counter(sent.errors)),
+        ]
+    }
+}
+
+fn if_x_entry(interface: &Interface) -> Vec<(u32, OwnedValue)> {
+    let Interface { received, sent, .. } = interface;
+    let text = |text: &str| OwnedValue::OctetString(text.as_bytes().into());
+    let truth = |is_true| OwnedValue::Integer(if is_true { 1 } else { 2 });
+    vec![
+        (1, text(&interface.name)),
+        (2, OwnedValue::Counter32(received.multicast as u32)),
+        (6, OwnedValue::Counter64(received.octets)),
+        (7, OwnedValue::Counter64(received.packets.saturating_sub(received.multicast))),
+        (8, OwnedValue::Counter64(received.multicast)),
+        (10, OwnedValue::Counter64(sent.octets)),
+        (11, OwnedValue::Counter64(sent.packets)),
+        // disabled(2): no linkUp or linkDown is sent.
+        (14, OwnedValue::Integer(2)),
+        (15, OwnedValue::Gauge32(interface.speed_mbit.unwrap_or(0))),
+        (16, truth(interface.is_promiscuous)),
+        (17, truth(interface.has_connector)),
+        (18, text(&interface.alias)),
+        (19, OwnedValue::TimeTicks(0)),
+    ]
+}
+
+/// `IANAifType` of the kernel's hardware types (if_arp.h).
+fn if_type(hardware_type: u32) -> i32 {
+    match hardware_type {
+        1 => 6,
+        512 => 23,
+        768 | 769 | 776 | 778 => 131,
+        772 => 24,
+        801..=803 => 71,
+        32 => 199,
+        _ => 1,
+    }
+}
+
+impl MibModule for IfMib {
+    fn name(&self) -> &str {
+        "IF-MIB"
+    }
+
+    fn subtrees(&self) -> Vec<Oid> {
+        let subtrees: &[&[u32]] = if self.has_extensions { &[INTERFACES, IF_MIB] } else { &[INTERFACES] };
+        subtrees.iter().filter_map(|arcs| Oid::from_arcs(arcs).ok()).collect()
+    }
+
+    fn get(&self, now: Instant, name: OidRef<'_>, to: &mut VarBindBuf) -> Result<(), ErrorStatus> {
+        let table = self.table(now);
+        match table.variables.binary_search_by(|(known, _)| known.as_oid().cmp(&name)) {
+            Ok(at) => to.push(name, table.variables[at].1.as_value()),
+            Err(at) => {
+                // An object is there if it has any instance at all.
+                let column = name.to_owned().parent();
+                let near = [at.checked_sub(1), Some(at)].into_iter().flatten();
+                let mut near = near.filter_map(|at| table.variables.get(at));
+                let is_object = near.any(|(known, _)| column.is_some() && known.parent() == column);
+                to.push(name, if is_object { Value::NoSuchInstance } else { Value::NoSuchObject });
+            }
+        }
+        Ok(())
+    }
+
+    fn get_next(&self, now: Instant, range: &SearchRange<'_>, to: &mut VarBindBuf) -> Result<bool, ErrorStatus> {
+        let table = self.table(now);
+        let at = table.variables.partition_point(|(known, _)| known.as_oid() < range.start);
+        let found = table.variables[at..].iter().find(|(known, _)| {
+            // At most one is left out: the start itself.
+            range.is_start_included || known.as_oid() != range.start
+        });
+        match found.filter(|(known, _)| range.contains(known.as_oid())) {
+            Some((name, value)) => {
+                to.push(name.as_oid(), value.as_value());
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walk(module: &IfMib, from: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut at: Oid = from.parse().unwrap();
+        loop {
+            let range = SearchRange { start: at.as_oid(), is_start_included: false, end: None };
+            let mut found = VarBindBuf::new();
+            if !module.get_next(Instant::now(), &range, &mut found).unwrap() {
+                return names;
+            }
+            at = found.as_list().iter().next().unwrap().name.to_owned();
+            names.push(at.to_string());
+        }
+    }
+
+    #[test]
+    fn the_second_version_adds_the_extension_table_to_the_first() {
+        let host = Arc::new(HostInterfaces::new());
+        let now = Instant::now();
+        let (plain, extended) = (IfMib::new(host.clone(), now, false), IfMib::new(host, now, true));
+        let (few, many) = (walk(&plain, "1.3"), walk(&extended, "1.3"));
+        assert_eq!(few[0], "1.3.6.1.2.1.2.1.0");
+        // Every Linux has its loopback, the first interface.
+        assert!(few.contains(&"1.3.6.1.2.1.2.2.1.2.1".to_owned()), "{few:?}");
+        assert_eq!(many[..few.len()], few);
+        assert!(many.contains(&"1.3.6.1.2.1.31.1.1.1.6.1".to_owned()), "{many:?}");
+        assert_eq!(many.last().unwrap(), "1.3.6.1.2.1.31.1.5.0");
+        assert_eq!((plain.subtrees().len(), extended.subtrees().len()), (1, 2));
+
+        let answer = |name: &str| {
+            let mut found = VarBindBuf::new();
+            extended.get(now, name.parse::<Oid>().unwrap().as_oid(), &mut found).unwrap();
+            let value = found.as_list().iter().next().unwrap().value;
+            value.to_owned()
+        };
+        assert_eq!(answer("1.3.6.1.2.1.2.2.1.2.1"), OwnedValue::OctetString(b"lo".as_slice().into()));
+        assert_eq!(answer("1.3.6.1.2.1.2.2.1.2.999999").as_value(), Value::NoSuchInstance);
+        assert_eq!(answer("1.3.6.1.2.1.2.2.1.12.1").as_value(), Value::NoSuchObject);
+    }
+}

@@ -1,0 +1,273 @@
+//! The agent's MIB modules: in which versions they are there, where they are registered, and how their states are kept.
+//!
+//! A swap may change what a module serves: then it is registered anew. What managers have set is in the store before
+//! they get their answer.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Instant;
+
+use hamsa_snmp::Oid;
+use hamsa_snmp::agent::mibs::{
+    Capability, CommunityMib, FrameworkMib, MpdMib, NotificationMib, SystemIdentity, SystemMib, TargetMib, UsmMib,
+    VacmMib,
+};
+use hamsa_snmp::agent::{Keep, MibModule, MibView, ModuleId};
+use hamsa_snmp::engine::{CommunityTable, EngineStats};
+use hamsa_snmp::usm::UsmUsers;
+use hamsa_snmp::vacm::Vacm;
+use hamsa_store::Store;
+use hamsa_swap::{Package, Proxy, StateSet, Version};
+
+use super::host_interfaces::HostInterfaces;
+use super::if_mib::IfMib;
+use super::{AgentError, first_state};
+use crate::config::agent::AgentConfig;
+use crate::limits::ENTERPRISE;
+use crate::modules::{MibModuleModule, SwappableMib, mib_package, mib_state};
+use crate::swapping::SwapHost;
+
+/// What MIB modules borrow.
+pub(super) struct MibResources {
+    pub(super) started: Instant,
+    pub(super) stats: Arc<EngineStats>,
+    pub(super) users: Arc<UsmUsers>,
+    pub(super) communities: Arc<CommunityTable>,
+    pub(super) vacm: Arc<Vacm>,
+    pub(super) interfaces: Arc<HostInterfaces>,
+    pub(super) host: Weak<SwapHost>,
+}
+
+/// The agent's MIB modules.
+pub(super) struct MibModules {
+    store: Arc<Store>,
+    view: Arc<MibView>,
+    modules: Vec<Registered>,
+    /// Held by whoever writes to the store or registers.
+    turn: Mutex<()>,
+}
+
+struct Registered {
+    name: String,
+    proxy: Proxy<dyn MibModuleModule>,
+    /// Where it is registered, for which subtrees, and how many commits are in the store.
+    place: Mutex<Place>,
+}
+
+struct Place {
+    id: ModuleId,
+    subtrees: Vec<Oid>,
+    kept_commits: u64,
+}
+
+/// A module in all its versions.
+struct Versions {
+    name: &'static str,
+    packages: Vec<Package>,
+    state: Option<StateSet>,
+}
+
+impl MibModules {
+    /// Installs and registers all of them.
+    pub(super) fn install(
+        host: &SwapHost,
+        config: &AgentConfig,
+        resources: MibResources,
+        store: Arc<Store>,
+        view: Arc<MibView>,
+    ) -> Result<Self, AgentError> {
+        let mut modules = Vec::new();
+        for Versions { name, packages, state } in all(config, &resources, &store)? {
+            let proxy = host.install::<dyn MibModuleModule>(packages, state)?;
+            let failed = |reason: String| AgentError::State { module: name, reason };
+            let module = SwappableMib::new(name, proxy.clone()).map_err(|error| failed(error.to_string()))?;
+            let (subtrees, kept_commits) = (module.subtrees(), module.commits());
+            let id = view.add(Arc::new(module)).map_err(|error| failed(error.to_string()))?;
+            let place = Mutex::new(Place { id, subtrees, kept_commits });
+            modules.push(Registered { name: name.to_owned(), proxy, place });
+        }
+        Ok(MibModules { store, view, modules, turn: Mutex::default() })
+    }
+
+    /// After a swap: registers modules that serve other subtrees than before, and keeps what has changed.
+    pub(super) fn settle(&self) {
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        for module in &self.modules {
+            let mut place = module.place.lock().unwrap_or_else(PoisonError::into_inner);
+            let Ok(now) = SwappableMib::new(&module.name, module.proxy.clone()) else { continue };
+            let subtrees = now.subtrees();
+            if subtrees == place.subtrees {
+                continue;
+            }
+            match self.view.replace(place.id, Arc::new(now)) {
+                Ok(_) => place.subtrees = subtrees,
+                Err(error) => tracing::error!(module = module.name, %error, "a module can't be registered anew"),
+            }
+        }
+        drop(turn);
+        self.keep();
+    }
+
+    /// Writes the states that have changed to the store, in one go. What can't be written is tried again next time.
+    pub(super) fn keep(&self) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = Vec::new();
+        for module in &self.modules {
+            let kept = module.place.lock().unwrap_or_else(PoisonError::into_inner).kept_commits;
+            // A module that does not answer is barred: what is kept of it stays as it is.
+            if let Ok(commits) = module.proxy.commits()
+                && commits != kept
+                && let Ok(state) = module.proxy.save(Keep::Lasting)
+            {
+                changed.push((module, state_name(&module.name), commits, state));
+            }
+        }
+        if changed.is_empty() {
+            return;
+        }
+        let changes: Vec<(&str, Option<&[u8]>)> =
+            changed.iter().map(|(_, name, _, state)| (name.as_str(), Some(state.as_slice()))).collect();
+        match self.store.change_states(&changes) {
+            Ok(()) => {
+                for (module, _, commits, _) in changed {
+                    module.place.lock().unwrap_or_else(PoisonError::into_inner).kept_commits = commits;
+                }
+            }
+            Err(error) => tracing::error!(%error, "what a manager has set is not kept on disk"),
+        }
+    }
+}
+
+fn state_name(module: &str) -> String {
+    format!("agent/mib/{module}")
+}
+
+fn all(config: &AgentConfig, resources: &MibResources, store: &Store) -> Result<Vec<Versions>, AgentError> {
+    let kept = |name: &str| store.get_state(&state_name(name));
+    let state = |octets: Vec<u8>, module: &'static str| {
+        mib_state(octets).map(Some).map_err(|error| AgentError::State { module, reason: error.0 })
+    };
+    let MibResources { started, stats, users, communities, vacm, interfaces, .. } = resources;
+    let started = *started;
+
+    let identity = identity(started);
+    let system = {
+        let (identity, stats) = (identity, stats.clone());
+        move || {
+            let module = SystemMib::of(identity.clone(), stats.clone());
+            // They fit: all are constants.
+            let _ = module.set_capabilities(started, &capabilities());
+            module
+        }
+    };
+    let first = system();
+    first_state::system(config, &first, kept("SNMPv2-MIB")?.as_deref())?;
+    // What is kept has no rows that only describe the running agent.
+    let _ = first.set_capabilities(started, &capabilities());
+    let system_state = state(first.save(Keep::All), "SNMPv2-MIB")?;
+    let user_octets = first_state::users(config, users.local_engine(), kept("SNMP-USER-BASED-SM-MIB")?.as_deref())?;
+    let user_state = state(user_octets, "SNMP-USER-BASED-SM-MIB")?;
+    let right_octets = first_state::rights(config, kept("SNMP-VIEW-BASED-ACM-MIB")?.as_deref())?;
+    let right_state = state(right_octets, "SNMP-VIEW-BASED-ACM-MIB")?;
+
+    let community_octets =
+        first_state::communities(config, users.local_engine(), kept("SNMP-COMMUNITY-MIB")?.as_deref())?;
+    let community_state = state(community_octets, "SNMP-COMMUNITY-MIB")?;
+    let kept_state = |name: &'static str| match kept(name)? {
+        Some(octets) => state(octets, name),
+        None => Ok(None),
+    };
+
+    let mut modules = vec![
+        Versions::of("SNMPv2-MIB", system_state, move |_| Arc::new(system())),
+        Versions::of("SNMP-FRAMEWORK-MIB", None, {
+            let users = users.clone();
+            move |_| Arc::new(FrameworkMib::of(users.clone()))
+        }),
+        Versions::of("SNMP-MPD-MIB", None, {
+            let stats = stats.clone();
+            move |_| Arc::new(MpdMib::of(stats.clone()))
+        }),
+        Versions::of("SNMP-USER-BASED-SM-MIB", user_state, {
+            let (users, stats) = (users.clone(), stats.clone());
+            move |_| Arc::new(UsmMib::of(users.clone(), stats.clone()))
+        }),
+        Versions::of("SNMP-VIEW-BASED-ACM-MIB", right_state, {
+            let vacm = vacm.clone();
+            move |_| Arc::new(VacmMib::of(vacm.clone()))
+        }),
+    ];
+    modules.extend([
+        Versions::of("SNMP-COMMUNITY-MIB", community_state, {
+            let (communities, engine_id) = (communities.clone(), users.local_engine());
+            move |_| Arc::new(CommunityMib::of(communities.clone(), engine_id))
+        }),
+        Versions::of("SNMP-TARGET-MIB", kept_state("SNMP-TARGET-MIB")?, {
+            let stats = stats.clone();
+            move |_| Arc::new(TargetMib::of(stats.clone()))
+        }),
+        Versions::of("SNMP-NOTIFICATION-MIB", kept_state("SNMP-NOTIFICATION-MIB")?, |_| {
+            Arc::new(NotificationMib::default())
+        }),
+        Versions::of("IF-MIB", None, {
+            let interfaces = interfaces.clone();
+            move |minor| Arc::new(IfMib::new(interfaces.clone(), started, minor > 0))
+        }),
+    ]);
+    Ok(modules)
+}
+
+impl Versions {
+    /// Versions 1.0 and 1.1; the latter tests itself before it serves.
+    fn of(
+        name: &'static str,
+        state: Option<StateSet>,
+        make: impl Fn(u32) -> Arc<dyn MibModule> + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let package = |minor: u32| {
+            let note = match (name, minor) {
+                (_, 0) => "first",
+                ("IF-MIB", _) => "with ifXTable; tests itself before it serves",
+                _ => "tests itself before it serves",
+            };
+            let make = make.clone();
+            mib_package(name, Version::new(1, minor, note), move || make(minor))
+        };
+        Versions { name, packages: vec![package(0), package(1)], state }
+    }
+}
+
+fn identity(started: Instant) -> SystemIdentity {
+    let release = nix::sys::utsname::uname();
+    let (system, release, machine) = match &release {
+        Ok(name) => (name.sysname(), name.release(), name.machine()),
+        Err(_) => ("Linux".as_ref(), "".as_ref(), "".as_ref()),
+    };
+    let text = [system, release, machine].map(|text| text.to_string_lossy().into_owned()).join(" ");
+    let description = format!("Hamsa {} on {text}", env!("CARGO_PKG_VERSION"));
+    let description = description.chars().filter(char::is_ascii).take(255).collect();
+    // 72: a host with applications (RFC 3418 sysServices).
+    SystemIdentity { description, object_id: product(), services: 72, started }
+}
+
+/// `sysObjectID`: hamsaAgent, { enterprises 32473 1 1 }.
+fn product() -> Oid {
+    Oid::from_arcs(&[1, 3, 6, 1, 4, 1, ENTERPRISE, 1, 1]).expect("an OID")
+}
+
+/// What `sysORTable` lists.
+fn capabilities() -> Vec<Capability> {
+    [
+        (&[1, 3, 6, 1, 6, 3, 1][..], "The MIB module for SNMP entities"),
+        (&[1, 3, 6, 1, 6, 3, 10, 3, 1, 1], "The SNMP management architecture"),
+        (&[1, 3, 6, 1, 6, 3, 11, 3, 1, 1], "Message processing and dispatching"),
+        (&[1, 3, 6, 1, 6, 3, 15, 2, 1, 1], "The user-based security model"),
+        (&[1, 3, 6, 1, 6, 3, 16, 2, 2, 1], "View-based access control"),
+        (&[1, 3, 6, 1, 6, 3, 18], "Communities"),
+        (&[1, 3, 6, 1, 6, 3, 12], "Targets of notifications"),
+        (&[1, 3, 6, 1, 6, 3, 13], "Notifications and filters"),
+        (&[1, 3, 6, 1, 2, 1, 31], "Network interfaces"),
+    ]
+    .into_iter()
+    .filter_map(|(arcs, text)| Some(Capability { id: Oid::from_arcs(arcs).ok()?, description: text.to_owned() }))
+    .collect()
+}

@@ -1,0 +1,216 @@
+//! An agent put together from its configuration: an SNMP entity (RFC 3411 §3.1) every part of which is a module that
+//! can be replaced while it answers.
+//!
+//! What must outlive modules is held here and lent to them: users, communities, clocks, salts, views, counters, sockets.
+//! Read [`Agent::start`] from top to bottom; `mib_modules` has which MIB modules there are and how they are kept,
+//! `first_state` what they begin with, `serve` the loop that answers.
+
+mod first_state;
+mod host_interfaces;
+mod if_mib;
+mod mib_modules;
+mod serve;
+
+use std::fs::DirBuilder;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hamsa_snmp::agent::{CommandResponder, MibView};
+use hamsa_snmp::engine::{CommunityTable, EngineId, EngineStats, EngineTime, Name, NameTooLong};
+use hamsa_snmp::usm::{KeyError, UsmUsers};
+use hamsa_snmp::vacm::Vacm;
+use hamsa_store::{OpenError, StorageError, Store, StoreOptions};
+use hamsa_swap::SwapError;
+
+use crate::config::agent::AgentConfig;
+use crate::control::{ControlHttp, ControlHttpError, ControlSocket, ControlSocketError};
+use crate::identity::{self, IdentityError, StoredSalts};
+use crate::modules::{
+    AccessControlModule, CommandResponderModule, EngineResources, SwappableAccess, modular_engine, responder_package,
+    vacm_package, versions,
+};
+use crate::net::{BindError, BoundUdp, UdpOptions};
+use crate::swapping::{Attendant, HostError, HostOptions, Permissions, SwapHost};
+use mib_modules::{MibModules, MibResources};
+use serve::{Entity, Workers};
+
+pub use host_interfaces::HostInterfaces;
+pub use if_mib::IfMib;
+
+/// Why an agent does not start.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum AgentError {
+    #[error("{}: {source}", path.display())]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("the store can't be opened: {0}")]
+    Store(#[from] OpenError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error("the engine has no identity: {0}")]
+    Identity(#[from] IdentityError),
+    #[error("swaps can't be hosted: {0}")]
+    Host(#[from] HostError),
+    #[error("a module can't be installed: {0}")]
+    Install(#[from] SwapError),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error(transparent)]
+    ControlSocket(#[from] ControlSocketError),
+    #[error(transparent)]
+    ControlHttp(#[from] ControlHttpError),
+    #[error("user {user}: {source}")]
+    Key { user: String, source: KeyError },
+    #[error(transparent)]
+    Name(#[from] NameTooLong),
+    #[error("{module}: {reason}")]
+    State { module: &'static str, reason: String },
+    #[error("a thread or the random source can't be had: {0}")]
+    System(#[from] io::Error),
+}
+
+/// A running agent. It ends when it is told to or dropped.
+pub struct Agent {
+    socket: ControlSocket,
+    http: Option<ControlHttp>,
+    workers: Workers,
+    attendant: Attendant,
+    host: Arc<SwapHost>,
+    mibs: Arc<MibModules>,
+    engine_id: EngineId,
+    boots: u32,
+    addresses: Vec<SocketAddr>,
+}
+
+/// An agent stores little: the cache is for its state only.
+const STORE_CACHE_BYTES: usize = 8 << 20;
+
+impl Agent {
+    /// Starts an agent. Everything that can fail happens before it answers anybody.
+    ///
+    /// # Errors
+    /// See [`AgentError`].
+    pub fn start(config: &AgentConfig) -> Result<Self, AgentError> {
+        let started = Instant::now();
+        make_private_directory(&config.data_dir)?;
+        let options = StoreOptions { cache_bytes: STORE_CACHE_BYTES, ..StoreOptions::default() };
+        let store = Arc::new(Store::open(&config.data_dir, options)?);
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(io::Error::from)?;
+        let engine_id = identity::engine_id(&store, random)?;
+        let at_start = EngineTime { boots: identity::next_boots(&store)?, time: 0 };
+        let stats = Arc::new(EngineStats::default());
+        let users = Arc::new(UsmUsers::new(engine_id, at_start, started));
+        let communities = Arc::new(CommunityTable::new());
+        let vacm = Arc::new(Vacm::default());
+
+        let permissions = Permissions::new(config.snmp_swappers.iter().cloned());
+        let options = HostOptions { data_dir: &config.data_dir, store: store.clone(), permissions };
+        let host = Arc::new(SwapHost::open(options)?);
+        let resources = EngineResources {
+            id: engine_id,
+            stats: stats.clone(),
+            communities: communities.clone(),
+            users: users.clone(),
+            salts: Arc::new(StoredSalts::new(store.clone(), engine_id)),
+        };
+        let engine = Arc::new(modular_engine(&host, &resources)?);
+        let view = Arc::new(MibView::new());
+        let resources = MibResources {
+            started,
+            stats,
+            users,
+            communities,
+            vacm: vacm.clone(),
+            interfaces: Arc::new(HostInterfaces::new()),
+            host: Arc::downgrade(&host),
+        };
+        let mibs = Arc::new(MibModules::install(&host, config, resources, store, view.clone())?);
+        let tables: Arc<dyn hamsa_snmp::engine::AccessControl> = vacm;
+        let access = host.install::<dyn AccessControlModule>(versions(|minor| vacm_package(minor, &tables)), None)?;
+        let responder = {
+            let access = Arc::new(SwappableAccess::new(access));
+            let engine = engine.clone();
+            let make = move || CommandResponder::new(engine.clone(), access.clone(), view.clone());
+            let packages = versions(|minor| responder_package(minor, make.clone()));
+            host.install::<dyn CommandResponderModule>(packages, None)?
+        };
+        let settled = Arc::downgrade(&mibs);
+        host.after_swaps(move || {
+            if let Some(mibs) = settled.upgrade() {
+                mibs.settle();
+            }
+        });
+
+        let receive_buffer_bytes = usize::try_from(config.receive_buffer).unwrap_or(usize::MAX);
+        let options = UdpOptions { receive_buffer_bytes, local_addresses: true };
+        let sockets = config.listen.iter().map(|&address| BoundUdp::bind(address, options));
+        let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
+        let addresses = sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
+        let attendant = Attendant::start(host.clone())?;
+        let entity = Entity { engine, responder, mibs: mibs.clone() };
+        let workers = Workers::start(&Arc::new(entity), &sockets, config.workers)?;
+        let socket = ControlSocket::start(&config.data_dir, host.clone())?;
+        let http = config.control.as_ref().map(|control| ControlHttp::start(control, host.clone())).transpose()?;
+        Ok(Agent { socket, http, workers, attendant, host, mibs, engine_id, boots: at_start.boots, addresses })
+    }
+
+    /// Its modules, and the way to replace them.
+    pub fn host(&self) -> &Arc<SwapHost> {
+        &self.host
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Where modules are controlled on this host.
+    pub fn control_socket(&self) -> &Path {
+        self.socket.path()
+    }
+
+    /// Where modules are controlled over HTTP.
+    pub fn control_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(ControlHttp::local_addr)
+    }
+
+    /// `snmpEngineID`.
+    pub fn engine_id(&self) -> EngineId {
+        self.engine_id
+    }
+
+    /// `snmpEngineBoots`.
+    pub fn boots(&self) -> u32 {
+        self.boots
+    }
+
+    /// Answers no more, lets a swap under way end, and keeps what is to be kept.
+    pub fn stop(self) {
+        let Agent { socket, http, workers, attendant, mibs, .. } = self;
+        drop((socket, http));
+        drop(attendant);
+        drop(workers);
+        mibs.keep();
+    }
+}
+
+/// What it holds (keys, communities) is for its owner alone.
+fn make_private_directory(path: &Path) -> Result<(), AgentError> {
+    let failed = |source| AgentError::Directory { path: path.to_owned(), source };
+    if path.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)
+}
+
+/// How often a thread that waits looks whether it is to end.
+const LOOK: Duration = Duration::from_millis(100);
+
+fn name(text: &str) -> Result<Name, NameTooLong> {
+    Name::new(text)
+}

@@ -1,0 +1,9 @@
+//! `hamsa agent` as its user runs it: net-snmp's tools are the judge, modules are replaced under load, and the process is
+//! killed in the middle of swaps.
+
+mod crash;
+mod load;
+mod protocols;
+mod refusals;
+mod support;
+mod swaps;

@@ -6,4 +6,5 @@ mod load;
 mod protocols;
 mod refusals;
 mod support;
+mod swap_mib;
 mod swaps;

@@ -9,16 +9,19 @@ use std::time::Instant;
 
 use hamsa_snmp::agent::{MibModule, SearchRange};
 use hamsa_snmp::pdu::ErrorStatus;
-use hamsa_snmp::value::{OwnedValue, Value};
+use hamsa_snmp::value::OwnedValue;
 use hamsa_snmp::{Oid, OidRef, VarBindBuf};
 
 use super::host_interfaces::{HostInterfaces, Interface, Snapshot};
+use super::variables::{Variables, below, is_column};
 
 const INTERFACES: &[u32] = &[1, 3, 6, 1, 2, 1, 2];
 const IF_ENTRY: &[u32] = &[1, 3, 6, 1, 2, 1, 2, 2, 1];
 const IF_MIB: &[u32] = &[1, 3, 6, 1, 2, 1, 31];
 const IF_X_ENTRY: &[u32] = &[1, 3, 6, 1, 2, 1, 31, 1, 1, 1];
-const IF_TABLE_LAST_CHANGE: &[u32] = &[1, 3, 6, 1, 2, 1, 31, 1, 5];
+const IF_X_OBJECTS: &[u32] = &[1, 3, 6, 1, 2, 1, 31, 1];
+const IF_COLUMNS: [u32; 17] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 16, 17, 19, 20];
+const IF_X_COLUMNS: [u32; 13] = [1, 2, 6, 7, 8, 10, 11, 14, 15, 16, 17, 18, 19];
 
 /// IF-MIB of this host.
 pub struct IfMib {
@@ -32,7 +35,7 @@ pub struct IfMib {
 
 struct Table {
     of: Arc<Snapshot>,
-    variables: Vec<(Oid, OwnedValue)>,
+    variables: Variables,
 }
 
 impl IfMib {
@@ -53,11 +56,10 @@ impl IfMib {
         fresh
     }
 
-    fn variables(&self, snapshot: &Snapshot) -> Vec<(Oid, OwnedValue)> {
+    fn variables(&self, snapshot: &Snapshot) -> Variables {
         let mut variables = Vec::new();
-        let mut put = |arcs: &[u32], last: [u32; 2], value| {
-            let arcs: Vec<u32> = arcs.iter().copied().chain(last).collect();
-            variables.extend(Oid::from_arcs(&arcs).ok().map(|name| (name, value)));
+        let mut put = |base: &[u32], last: [u32; 2], value| {
+            variables.extend(below(base, last).map(|name| (name, value)));
         };
         let count = i32::try_from(snapshot.interfaces.len()).unwrap_or(i32::MAX);
         put(INTERFACES, [1, 0], OwnedValue::Integer(count));
@@ -72,11 +74,10 @@ impl IfMib {
                     put(IF_X_ENTRY, [column, interface.index], value);
                 }
             }
-            let (last, before) = IF_TABLE_LAST_CHANGE.split_last().expect("an OID");
-            put(before, [*last, 0], OwnedValue::TimeTicks(self.ticks(snapshot.changed)));
+            // ifTableLastChange.
+            put(IF_X_OBJECTS, [5, 0], OwnedValue::TimeTicks(self.ticks(snapshot.changed)));
         }
-        variables.sort_by(|a, b| a.0.cmp(&b.0));
-        variables
+        Variables::new(variables)
     }
 
     /// `sysUpTime` at an instant; 0 for what was so from the start.
@@ -158,35 +159,19 @@ impl MibModule for IfMib {
     }
 
     fn get(&self, now: Instant, name: OidRef<'_>, to: &mut VarBindBuf) -> Result<(), ErrorStatus> {
-        let table = self.table(now);
-        match table.variables.binary_search_by(|(known, _)| known.as_oid().cmp(&name)) {
-            Ok(at) => to.push(name, table.variables[at].1.as_value()),
-            Err(at) => {
-                // An object is there if it has any instance at all.
-                let column = name.to_owned().parent();
-                let near = [at.checked_sub(1), Some(at)].into_iter().flatten();
-                let mut near = near.filter_map(|at| table.variables.get(at));
-                let is_object = near.any(|(known, _)| column.is_some() && known.parent() == column);
-                to.push(name, if is_object { Value::NoSuchInstance } else { Value::NoSuchObject });
-            }
-        }
+        let is_object = |name: OidRef<'_>| {
+            let has_extensions = self.has_extensions;
+            is_column(name, IF_ENTRY, &IF_COLUMNS)
+                || is_column(name, INTERFACES, &[1])
+                || (has_extensions
+                    && (is_column(name, IF_X_ENTRY, &IF_X_COLUMNS) || is_column(name, IF_X_OBJECTS, &[5])))
+        };
+        self.table(now).variables.get(name, is_object, to);
         Ok(())
     }
 
     fn get_next(&self, now: Instant, range: &SearchRange<'_>, to: &mut VarBindBuf) -> Result<bool, ErrorStatus> {
-        let table = self.table(now);
-        let at = table.variables.partition_point(|(known, _)| known.as_oid() < range.start);
-        let found = table.variables[at..].iter().find(|(known, _)| {
-            // At most one is left out: the start itself.
-            range.is_start_included || known.as_oid() != range.start
-        });
-        match found.filter(|(known, _)| range.contains(known.as_oid())) {
-            Some((name, value)) => {
-                to.push(name.as_oid(), value.as_value());
-                Ok(true)
-            }
-            None => Ok(false),
-        }
+        Ok(self.table(now).variables.get_next(range, to))
     }
 }
 

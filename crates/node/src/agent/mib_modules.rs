@@ -20,6 +20,7 @@ use hamsa_swap::{Package, Proxy, StateSet, Version};
 
 use super::host_interfaces::HostInterfaces;
 use super::if_mib::IfMib;
+use super::swap_mib::{SwapDesk, SwapMib};
 use super::{AgentError, first_state};
 use crate::config::agent::AgentConfig;
 use crate::limits::ENTERPRISE;
@@ -146,7 +147,7 @@ fn all(config: &AgentConfig, resources: &MibResources, store: &Store) -> Result<
     let state = |octets: Vec<u8>, module: &'static str| {
         mib_state(octets).map(Some).map_err(|error| AgentError::State { module, reason: error.0 })
     };
-    let MibResources { started, stats, users, communities, vacm, interfaces, .. } = resources;
+    let MibResources { started, stats, users, communities, vacm, interfaces, host } = resources;
     let started = *started;
 
     let identity = identity(started);
@@ -207,6 +208,10 @@ fn all(config: &AgentConfig, resources: &MibResources, store: &Store) -> Result<
         }),
         Versions::of("SNMP-NOTIFICATION-MIB", kept_state("SNMP-NOTIFICATION-MIB")?, |_| {
             Arc::new(NotificationMib::default())
+        }),
+        Versions::of("HAMSA-SWAP-MIB", None, {
+            let desk = Arc::new(SwapDesk::new(host.clone(), started));
+            move |_| Arc::new(SwapMib::new(desk.clone()))
         }),
         Versions::of("IF-MIB", None, {
             let interfaces = interfaces.clone();

@@ -10,6 +10,8 @@ mod host_interfaces;
 mod if_mib;
 mod mib_modules;
 mod serve;
+mod swap_mib;
+mod variables;
 
 use std::fs::DirBuilder;
 use std::io;

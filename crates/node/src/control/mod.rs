@@ -14,6 +14,8 @@ mod http;
 mod request;
 mod socket;
 
+pub(crate) use request::version;
+
 pub use http::{ControlHttp, ControlHttpError};
 pub use request::{ChangeRequest, ControlRequest, ProbationRequest, RollbackState};
 pub use socket::{ControlSocket, ControlSocketError, SOCKET_NAME};

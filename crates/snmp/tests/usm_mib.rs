@@ -174,7 +174,7 @@ fn protocols_are_given_up_in_order_and_not_exchanged() {
 fn keys_are_changed_by_the_difference_and_own_keys_by_their_owner() {
     let table = Table::new();
     let auth = AuthProtocolId::Sha1.built_in();
-    let old = localize(&*auth, &master(AuthProtocolId::Sha1, "old password"), &ENGINE);
+    let old = localize(&*auth, &master(AuthProtocolId::Sha1, "old password"), &ENGINE).unwrap();
     let change: Vec<u8> = (0..40).collect();
     assert_eq!(table.set(&[(AUTH_KEY_CHANGE, "template", octets(&[0; 39]))]), Err((ErrorStatus::WRONG_LENGTH, 0)));
     assert_eq!(table.set(&[(PRIV_KEY_CHANGE, "template", octets(&[0; 40]))]), Err((ErrorStatus::WRONG_LENGTH, 0)));

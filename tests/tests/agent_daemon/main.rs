@@ -3,6 +3,7 @@
 
 mod crash;
 mod load;
+mod node;
 mod protocols;
 mod refusals;
 mod support;

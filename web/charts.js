@@ -6,7 +6,7 @@
   const panel = document.getElementById("graph");
   if (!panel) return;
   const MAX_POINTS = 900;
-  const MIN_SPAN_S = 300;
+  const MIN_SPAN_S = 120;
   const PREFIXES = ["", "k", "M", "G", "T", "P"];
   const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
   const REASONS = {
@@ -131,7 +131,7 @@
       // Where no point is pointed at, the last one is told.
       hooks: { setCursor: [(plot) => plot.cursor.idx ?? plot.setLegend({ idx: plot.data[0].length - 1 })] },
       scales: { y: { range: (_, min, max) => [Math.min(0, min ?? 0), max > 0 ? max * 1.06 : 1] } },
-      axes: [{ ...axis, values: timeTicks }, { ...axis, size: 88, values: (_, ticks) => ticks.map((tick) => format(tick)) }],
+      axes: [{ ...axis, space: 84, values: timeTicks }, { ...axis, size: 88, values: (_, ticks) => ticks.map((tick) => format(tick)) }],
       series: [
         { label: "Time", value: (_, s) => (typeof s === "number" ? window.hamsaFullTime(s * 1000) : "–") },
         ...what.series.map((series, i) => ({

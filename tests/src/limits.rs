@@ -9,8 +9,8 @@ pub const LIVENESS: Duration = Duration::from_secs(60);
 /// Between two looks at something that is waited for.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// From SIGTERM to SIGKILL: a database may write what it holds.
-pub const TERMINATION_GRACE: Duration = Duration::from_secs(10);
+/// From SIGTERM to SIGKILL: a database may write what it holds, and the machine may be busy.
+pub const TERMINATION_GRACE: Duration = Duration::from_secs(30);
 
 /// For a build of our binary where it is not there yet: all its dependencies on slow, shared cores.
 pub const BUILD: Duration = Duration::from_secs(30 * 60);

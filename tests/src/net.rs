@@ -20,8 +20,7 @@ pub fn loopback() -> Ipv4Addr {
 /// # Panics
 /// The system has no port left.
 pub fn free_udp() -> SocketAddr {
-    let socket = UdpSocket::bind((loopback(), 0)).expect("a UDP port on loopback");
-    socket.local_addr().expect("its address")
+    free(|address| UdpSocket::bind(address).is_ok())
 }
 
 /// A TCP address on a [`loopback`] address that nothing listens on.
@@ -29,8 +28,17 @@ pub fn free_udp() -> SocketAddr {
 /// # Panics
 /// The system has no port left.
 pub fn free_tcp() -> SocketAddr {
-    let listener = TcpListener::bind((loopback(), 0)).expect("a TCP port on loopback");
-    listener.local_addr().expect("its address")
+    free(|address| TcpListener::bind(address).is_ok())
+}
+
+/// Below the ports that Linux gives out by itself (32768 and on): a socket that gets one of those at all addresses,
+/// while a fixture starts, can't be in its way.
+fn free(is_free: impl Fn(SocketAddr) -> bool) -> SocketAddr {
+    let ip = loopback();
+    let first = ip.to_bits() % 20_000;
+    let ports = (0..20_000).map(|step| 10_000 + (first + step) % 20_000);
+    let mut free = ports.map(|port| SocketAddr::new(ip.into(), port as u16)).filter(|&address| is_free(address));
+    free.next().expect("a port on loopback")
 }
 
 #[cfg(test)]

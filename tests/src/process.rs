@@ -112,15 +112,19 @@ impl Process {
     /// Asks the child alone to end (SIGTERM), as an operator would, and waits; after a grace period the whole group
     /// is killed.
     pub fn terminate(&mut self) -> ExitStatus {
-        if self.ended.is_none() {
-            let _ = rustix::process::kill_process(Pid::from_child(&self.child), Signal::TERM);
-        }
+        self.signal(Signal::TERM);
         self.wait(TERMINATION_GRACE).unwrap_or_else(|| self.kill())
     }
 
     /// Sends the child alone a SIGHUP, by which daemons are told to read their configuration again.
-    pub fn hang_up(&self) {
-        let _ = rustix::process::kill_process(Pid::from_child(&self.child), Signal::HUP);
+    pub fn hang_up(&mut self) {
+        self.signal(Signal::HUP);
+    }
+
+    /// Sends the child alone what Ctrl-C sends (SIGINT), and waits for it to end by itself; `None` after `limit`.
+    pub fn interrupt(&mut self, limit: Duration) -> Option<ExitStatus> {
+        self.signal(Signal::INT);
+        self.wait(limit)
     }
 
     /// Kills the whole group (SIGKILL), as a crash of the machine would, and collects the child.
@@ -142,6 +146,13 @@ impl Process {
     /// What it has printed on standard error so far, likewise.
     pub fn stderr(&self) -> String {
         self.read("stderr")
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        if self.is_running() {
+            // It may have ended just now.
+            let _ = rustix::process::kill_process(Pid::from_child(&self.child), signal);
+        }
     }
 
     fn try_wait(&mut self) -> Option<ExitStatus> {
@@ -256,6 +267,15 @@ mod tests {
         first_line(&killed);
         assert_eq!(killed.kill().signal(), Some(9));
         assert_eq!(killed.stdout(), "ready\n");
+    }
+
+    #[test]
+    fn interrupting_is_what_ctrl_c_does() {
+        let script = "trap 'echo interrupted; exit 6' INT; echo ready; while :; do sleep 0.05; done";
+        let mut process = Process::spawn("sh", &mut sh(script));
+        first_line(&process);
+        assert_eq!(process.interrupt(LIVENESS).and_then(|status| status.code()), Some(6));
+        assert_eq!(process.stdout(), "ready\ninterrupted\n");
     }
 
     /// Runs itself once more as the test process that is killed.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -12,15 +13,19 @@ use crate::process::Process;
 use crate::program::{Unavailable, program};
 use crate::wait::wait_until;
 
+/// The name of its configuration in its directory.
+const CONFIGURATION: &str = "agent.conf";
+
 /// A running snmpd on a loopback UDP address of its own. It knows one community to read, one to write, and every user
 /// of [`NetSnmp::users`], who may read and write; all see the whole tree.
 #[derive(Debug)]
 pub struct Snmpd {
     process: Process,
+    program: PathBuf,
     tools: NetSnmp,
     address: SocketAddr,
     engine_id: Vec<u8>,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Snmpd {
@@ -70,19 +75,30 @@ impl Snmpd {
                 writeln!(configuration, "{}\nrwuser {} {}", user.create_user_line(None), user.name, user.conf_level());
         }
         configuration.push_str(more_configuration);
-        let path = home.path().join("agent.conf");
-        std::fs::write(&path, configuration).expect("a configuration file");
+        std::fs::write(home.path().join(CONFIGURATION), configuration).expect("a configuration file");
 
-        let mut command = Command::new(snmpd);
-        // In the foreground, without files that need root, logging to standard error, reading this file only.
-        isolated(&mut command, home.path()).args(["-f", "-r", "-Le", "-C", "-c"]).arg(&path);
-        let process = Process::spawn("snmpd", &mut command);
-        let mut snmpd = Snmpd { process, tools, address, engine_id, _home: home };
-        wait_until("snmpd answers", || {
-            assert!(snmpd.process.is_running(), "snmpd ended:\n{}", snmpd.process.stderr());
-            snmpd.get(&["-v2c", "-c", Self::READ_COMMUNITY, "-t", "1", "-r", "0"], "1.3.6.1.2.1.1.3.0").ok()
-        });
+        let process = spawn(&snmpd, home.path());
+        let mut snmpd = Snmpd { process, program: snmpd, tools, address, engine_id, home };
+        snmpd.wait_until_it_answers();
         Ok(snmpd)
+    }
+
+    /// Ends it and starts it anew at the same address, as an upgrade of the agent does: `sysUpTime` and its own
+    /// counters begin at 0. It reads no files of the run before, so `snmpEngineBoots` stays as it was.
+    ///
+    /// # Panics
+    /// It does not start or answer.
+    pub fn restart(&mut self) {
+        self.process.terminate();
+        self.process = spawn(&self.program, self.home.path());
+        self.wait_until_it_answers();
+    }
+
+    fn wait_until_it_answers(&mut self) {
+        wait_until("snmpd answers", || {
+            assert!(self.process.is_running(), "snmpd ended:\n{}", self.process.stderr());
+            self.get(&["-v2c", "-c", Self::READ_COMMUNITY, "-t", "1", "-r", "0"], "1.3.6.1.2.1.1.3.0").ok()
+        });
     }
 
     /// Where it listens.
@@ -115,6 +131,13 @@ impl Snmpd {
         let value = self.tools.run("snmpget", credentials.chain(["-Oqv", &address, oid]))?;
         Ok(value.trim_end().to_owned())
     }
+}
+
+fn spawn(snmpd: &Path, home: &Path) -> Process {
+    let mut command = Command::new(snmpd);
+    // In the foreground, without files that need root, logging to standard error, reading this file only.
+    isolated(&mut command, home).args(["-f", "-r", "-Le", "-C", "-c"]).arg(home.join(CONFIGURATION));
+    Process::spawn("snmpd", &mut command)
 }
 
 /// Octets as lower-case hexadecimal digits.
@@ -158,6 +181,19 @@ mod tests {
             skip!("this build of net-snmp lacks {}; the other protocols passed", lacking.join(", "));
         }
         assert_eq!(snmpd.tools().users().len(), 43);
+    }
+
+    #[test]
+    fn a_restarted_one_begins_anew() {
+        let mut snmpd = require!(Snmpd::start());
+        let credentials = ["-v2c", "-c", Snmpd::READ_COMMUNITY, "-t", "5"];
+        let received = |snmpd: &Snmpd| -> u32 {
+            snmpd.get(&credentials, "1.3.6.1.2.1.11.1.0").unwrap_or_else(|error| panic!("{error}")).parse().unwrap()
+        };
+        let (address, before) = (snmpd.address(), (0..40).map(|_| received(&snmpd)).max());
+        snmpd.restart();
+        assert!(Some(received(&snmpd)) < before, "its counters begin at 0");
+        assert_eq!(snmpd.address(), address);
     }
 
     #[test]

@@ -40,6 +40,8 @@ const BENCHES: &[Bench] = &[
     Bench { name: "gate", cargo: &["bench", "--package", "hamsa-bench-swap", "--bench", "gate"] },
     Bench { name: "blackout", cargo: &["bench", "--package", "hamsa-bench-swap", "--bench", "blackout"] },
     Bench { name: "poller", cargo: &["run", "--release", "--package", "hamsa-bench-poller"] },
+    Bench { name: "scale", cargo: &["run", "--release", "--package", "hamsa-bench-scale"] },
+    Bench { name: "store", cargo: &["bench", "--package", "hamsa-bench-store", "--bench", "engines"] },
 ];
 
 /// Runs the benches named, or all.

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use hamsa_bench_rounds::{Target, informs};
 use hamsa_store::Sample;
 use hamsa_store::encoding::{block, row};
 
@@ -120,12 +121,28 @@ fn table(reports: &BTreeMap<&str, Report>) {
             print!("{text:>14}");
         }
         let more_is_better = key == "append" || key.starts_with("cut");
-        let better = |a: f64, b: f64| if more_is_better { a.max(b) } else { a.min(b) };
-        match (values[..3].iter().flatten().copied().reduce(better), values[3]) {
-            (Some(best), Some(ours)) => println!("{:>14.2}", best / ours),
+        match (best(&values[..3], more_is_better), values[3]) {
+            (Some(best), Some(ours)) => println!("{:>14.2}", if more_is_better { ours / best } else { best / ours }),
             _ => println!(),
         }
     }
+    println!();
+    for (what, key, unit, factor) in [
+        ("store, append: processor time a sample", "append cpu", "µs", 1.0),
+        ("store, append and seal: octets written a sample", "deep written", "B", 1.0),
+        ("store, a series over a day", "day", "ms", 1000.0),
+        ("store, octets of disk a sample", "disk", "B", 1.0),
+    ] {
+        let values = NAMES.map(|name| reports[name].get(key).map(|value| value * factor));
+        let (Some(best), Some(ours)) = (best(&values[..3], false), values[3]) else { continue };
+        let others = NAMES.iter().zip(values).take(3);
+        let others: Vec<_> = others.filter_map(|(name, value)| Some(format!("{:.2} {name}", value?))).collect();
+        informs(what, &format!("{ours:.2} {unit}"), &others.join(", "), best / ours, Target::Informs);
+    }
+}
+
+fn best(values: &[Option<f64>], more_is_better: bool) -> Option<f64> {
+    values.iter().flatten().copied().reduce(if more_is_better { f64::max } else { f64::min })
 }
 
 /// The chosen one at full size: a whole window of 10,000 devices, sealed while the next one goes on.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Args;
 use hamsa_node::config::{self, Config, Surroundings};
-use hamsa_node::daemon::{self, Daemon};
+use hamsa_node::daemon::{self, Daemon, StartError};
 use hamsa_node::fleet::DeviceState;
 use hamsa_node::state::NodeState;
 use hamsa_sim::device::{DeviceModel, Recurring, Schedule};
@@ -24,7 +24,7 @@ use hamsa_sim::{
 use crate::failure::advised;
 use crate::limits::{DEMO_STATUS_INTERVAL, SIMULATION_LOOK};
 use crate::sim;
-use crate::simulation::{BoundSimulation, RunningSimulation};
+use crate::simulation::BoundSimulation;
 use crate::terminal::{counted, stop_flag, tell};
 
 /// Try Hamsa: simulated devices, a node that polls them, and the console in the browser
@@ -77,7 +77,7 @@ const fn kind(
 
 /// The demo's network: most of it well, some of it not.
 const NETWORK: [Kind; 7] = [
-    Kind { flaps: Some(90), ..kind("core", "berlin", "router:16", "v3", 2) },
+    Kind { flaps: Some(60), ..kind("core", "berlin", "router:16", "v3", 2) },
     Kind { flaps: Some(150), ..kind("access", "berlin", "switch:26", "v2c", 3) },
     kind("server", "haifa", "server:4", "v3", 3),
     kind("rack-sensors", "haifa", "sensors:8", "v2c", 1),
@@ -95,11 +95,15 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     let temporary = tempfile::Builder::new().prefix("hamsa-demo-").tempdir();
     let temporary = temporary.context("a temporary directory can't be made; name one with --data")?;
     let data = command.data.as_deref().unwrap_or(temporary.path());
-    let _simulation = simulate(command)?;
+    let simulation = simulate(command)?;
     let config = configure(command, data)?;
-    let daemon = Daemon::start(&config).map_err(|error| {
-        advised(error.to_string(), "If another program uses a port, choose others: --http, --traps, --port.")
+    let daemon = Daemon::start(&config).map_err(|error| match &error {
+        StartError::Http(_) => advised(error.to_string(), "Another address for the console: --http."),
+        StartError::Bind(_) => advised(error.to_string(), "Another address for traps: --traps."),
+        _ => error.into(),
     })?;
+    // After the node listens: no trap is lost.
+    let _simulation = simulation.start()?;
     tell_where(command, data);
     let mut next = Instant::now() + DEMO_STATUS_INTERVAL;
     while !stop.load(Ordering::Relaxed) {
@@ -114,7 +118,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn simulate(command: &Command) -> anyhow::Result<RunningSimulation> {
+fn simulate(command: &Command) -> anyhow::Result<BoundSimulation> {
     let mut config = SimConfig { seed: 2002, boots_at_start: sim::boots_now(), groups: Vec::new() };
     let mut host = 1;
     for kind in &NETWORK {
@@ -140,9 +144,8 @@ fn simulate(command: &Command) -> anyhow::Result<RunningSimulation> {
         config.groups.push(group);
     }
     let simulator = Simulator::new(&config, &Library::new(), sim::epoch())?;
-    let bound = BoundSimulation::bind(simulator)
-        .map_err(|error| advised(error.to_string(), "Another port for the simulated devices: --port."))?;
-    Ok(bound.start()?)
+    BoundSimulation::bind(simulator)
+        .map_err(|error| advised(error.to_string(), "Another port for the simulated devices: --port."))
 }
 
 fn address(command: &Command, host: u32) -> SocketAddr {

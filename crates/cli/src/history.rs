@@ -1,6 +1,7 @@
 //! `hamsa history`: what was recorded of a series over time.
 
 use clap::Args;
+use serde_json::Number;
 
 use crate::failure::{advised, usage};
 use crate::records::{
@@ -71,7 +72,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
         ));
     }
     print_rows(&rows, command.layout, &["time", "series", "value", "reason"], |row: &PointRow, layout| {
-        let value = row.value.map_or_else(String::new, |value| match layout {
+        let value = row.value.as_ref().map_or_else(String::new, |value| match layout {
             RowLayout::Table => shortened(value),
             RowLayout::Json | RowLayout::Csv => value.to_string(),
         });
@@ -80,9 +81,10 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     })
 }
 
-/// To three places, where there are any.
-fn shortened(value: f64) -> String {
-    let text = format!("{value:.3}");
+/// To three places, where there are any; whole numbers stay exact.
+fn shortened(value: &Number) -> String {
+    let Some(real) = value.as_f64().filter(|_| value.is_f64()) else { return value.to_string() };
+    let text = format!("{real:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
@@ -97,9 +99,10 @@ mod tests {
     #[test]
     fn values_are_short_for_people() {
         assert_eq!(
-            [shortened(100.0), shortened(0.1 + 0.2), shortened(-21.5), shortened(0.0)],
+            [100.0, 0.1 + 0.2, -21.5, 0.0].map(|real| shortened(&Number::from_f64(real).unwrap())),
             ["100", "0.3", "-21.5", "0"]
         );
+        assert_eq!(shortened(&Number::from(u64::MAX)), "18446744073709551615");
         parse_step("0s").unwrap_err();
         assert_eq!(parse_step("5m"), Ok(300_000));
     }

@@ -53,6 +53,12 @@ pub const MAX_FOLLOWED: usize = 10_000;
 /// Events that one call shows at most.
 pub const MAX_EVENTS: usize = 100_000;
 
+/// Devices that one call shows at most: ten times what one node is made for.
+pub const MAX_DEVICES: usize = 1_000_000;
+
+/// Rows that a node's HTTP API gives in one answer at most (docs/api.md).
+pub const MAX_PAGE: usize = 10_000;
+
 /// How long a node may take to end by itself after a signal: it stores what it has read.
 pub const STOP_LIMIT: Duration = Duration::from_secs(20);
 

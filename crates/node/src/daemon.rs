@@ -159,6 +159,9 @@ impl Daemon {
             trap_addresses,
             left_out,
         });
+        // Devices wait in the loop's queue until it runs: whoever asks by HTTP finds them from the first moment on.
+        let mut inventory = Inventory::new(state.clone(), communities, users);
+        inventory.replace(&config.devices, false)?;
         let http = HttpServer::start(&config.http, state.clone())?;
         let attendant = Attendant::start(host.clone())?;
         // A node polls without it too.
@@ -167,8 +170,6 @@ impl Daemon {
             .ok();
         let snmp_thread =
             prepared.start(LoopParts { poll_sockets, trap_sockets, poller, collector, notifications, writer })?;
-        let mut inventory = Inventory::new(state.clone(), communities, users);
-        inventory.replace(&config.devices, false)?;
         Ok(Daemon { state, http, snmp_thread, inventory, control, attendant, config: config.clone() })
     }
 

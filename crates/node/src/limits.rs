@@ -23,9 +23,16 @@ pub const MAX_PROFILE_TABLES: usize = 64;
 /// Columns of one table of a profile.
 pub const MAX_PROFILE_COLUMNS: usize = 256;
 
+/// Rows of a table that are read of a device. Broadband gateways have some 64,000 interfaces; an agent that invents rows
+/// without end is given up here, and told of.
+pub const MAX_TABLE_ROWS: u32 = 70_000;
+
 /// By how much an agent's sysUpTime may differ from what it should be: agents that refresh it every few
 /// seconds are common.
 pub const UPTIME_TOLERANCE: Duration = Duration::from_secs(8);
+
+/// By how much sysUpTime may go back without a restart: where agents take it from a clock that is corrected.
+pub const UPTIME_SETBACK: Duration = Duration::from_secs(1);
 
 /// Cells of one poll of one device. A switch with 1,000 interfaces has 20,000; more than this is a table
 /// that no profile should read.

@@ -164,7 +164,10 @@ impl NotificationReceiver {
     /// An inform is stored; its acknowledgement lies at the end of `buffer`.
     pub(crate) fn acknowledge(&mut self, now: Instant, number: u64, buffer: &mut [u8]) -> Option<Reply> {
         let pending = self.pending.remove(&number)?;
-        self.recent.insert((pending.to, pending.acknowledgement.request_id()), true);
+        // One that took long to store may be forgotten, and then nothing would ever forget it again.
+        if let Some(is_stored) = self.recent.get_mut(&(pending.to, pending.acknowledgement.request_id())) {
+            *is_stored = true;
+        }
         self.reply(now, &pending, buffer)
     }
 

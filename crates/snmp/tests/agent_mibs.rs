@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use hamsa_snmp::agent::mibs::{
     Capability, CommunityMib, NotificationMib, ProxyMib, SystemIdentity, SystemMib, Target, TargetMib, TargetParams,
 };
-use hamsa_snmp::agent::{Instrumentation, MibModule, MibView, Requester, SetError, StorageType};
+use hamsa_snmp::agent::{Instrumentation, Keep, MibModule, MibView, Requester, SetError, StorageType};
 use hamsa_snmp::ber::Writer;
 use hamsa_snmp::engine::{Community, CommunityTable, Engine, EngineId, EngineStats, Name, Sending, security_model};
 use hamsa_snmp::message::{SecurityLevel, Version};
@@ -231,7 +231,7 @@ fn the_system_tells_what_it_is_and_keeps_what_it_is_told() {
     assert_eq!(view.get(later, "1.3.6.1.2.1.1.9.1.4.2"), OwnedValue::NoSuchInstance);
 
     let next = SystemMib::of(identity(), stats);
-    next.restore(&module.save()).unwrap();
+    next.restore(&module.save(Keep::Lasting)).unwrap();
     let next = View::of(Arc::new(next));
     assert_eq!(next.get(later, "1.3.6.1.2.1.1.4.0"), text("ops"));
     assert_eq!(next.get(later, "1.3.6.1.2.1.1.9.1.4.1"), OwnedValue::NoSuchInstance, "not stored");

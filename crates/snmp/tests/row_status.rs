@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use hamsa_snmp::agent::scheme::{Column, IndexPart, Initial, Scalar, Scheme, Source, Syntax, TableScheme};
 use hamsa_snmp::agent::{
-    IndexValue, MibModule, MibState, Requester, RowChange, RowStatus, Rules, SearchRange, SetBinding, SetError, SetId,
-    SetRequest, StateError, Tabular,
+    IndexValue, Keep, MibModule, MibState, Requester, RowChange, RowStatus, Rules, SearchRange, SetBinding, SetError,
+    SetId, SetRequest, StateError, Tabular,
 };
 use hamsa_snmp::engine::Name;
 use hamsa_snmp::limits::MAX_NOT_READY;
@@ -301,7 +301,7 @@ fn spin_locks_count_and_wrap() {
     table.set(&[("1.0", number(0))]).unwrap();
     assert_eq!(table.set(&[("1.0", number(0))]), Err((ErrorStatus::INCONSISTENT_VALUE, 0)));
     assert_eq!(table.get("1.0"), number(1));
-    let mut state = table.module.save();
+    let mut state = table.module.save(Keep::Lasting);
     let one = state.windows(6).position(|octets| octets == [2, 0, 0, 0, 1, 1]).unwrap();
     state.splice(one..one + 6, [2, 0, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff]);
     table.module.restore(&state).unwrap();
@@ -358,7 +358,7 @@ fn internal_columns_are_stored_and_never_seen() {
     let shown = table.walk();
     assert!(shown.iter().all(|(_, value)| *value != text("secret")), "{shown:?}");
     assert!(!format!("{:?}", table.module.current()).contains("secret"));
-    assert!(table.module.save().windows(6).any(|octets| octets == b"secret"));
+    assert!(table.module.save(Keep::Lasting).windows(6).any(|octets| octets == b"secret"));
 }
 
 /// A random sequence of SETs, and then the state elsewhere.
@@ -393,10 +393,10 @@ fn the_stored_state_is_the_state_but_for_what_is_volatile() {
                 assert!(!is_active || row.get(0).is_some(), "invariant_active_rows_are_complete, seed {seed}");
             }
         }
-        let saved = table.module.save();
+        let saved = table.module.save(Keep::Lasting);
         let elsewhere = Table::new();
         elsewhere.module.restore(&saved).unwrap();
-        assert_eq!(elsewhere.module.save(), saved);
+        assert_eq!(elsewhere.module.save(Keep::Lasting), saved);
         assert_eq!(elsewhere.module.commits(), table.module.commits());
         let volatile: Vec<String> = table
             .walk()
@@ -419,7 +419,7 @@ fn octets_that_are_no_state_are_refused_whole() {
         let (name, status) = (format!("2.1.2.{row}"), format!("2.1.5.{row}"));
         table.set(&[(&name, text("a")), (&status, number(CREATE_AND_GO))]).unwrap();
     }
-    let saved = table.module.save();
+    let saved = table.module.save(Keep::Lasting);
     let decode = |octets: &[u8]| MibState::decode(&SCHEME, octets);
     assert_eq!(decode(&saved).map(Arc::new).unwrap(), table.module.current());
     for length in 0..saved.len() {
@@ -439,7 +439,7 @@ fn octets_that_are_no_state_are_refused_whole() {
             let mut mutated = saved.clone();
             mutated[at] = rng.random();
             if let Ok(state) = decode(&mutated) {
-                assert_eq!(state.encode(&SCHEME), mutated, "octet {at}");
+                assert_eq!(state.encode(&SCHEME, Keep::All), mutated, "octet {at}");
             }
         }
     }

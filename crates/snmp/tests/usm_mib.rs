@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hamsa_snmp::agent::mibs::UsmMib;
-use hamsa_snmp::agent::{Instrumentation, MibModule, MibView, Requester, SetError, StorageType};
+use hamsa_snmp::agent::{Instrumentation, Keep, MibModule, MibView, Requester, SetError, StorageType};
 use hamsa_snmp::engine::{EngineId, EngineStats, EngineTime, Name, security_model};
 use hamsa_snmp::message::SecurityLevel;
 use hamsa_snmp::pdu::ErrorStatus;
@@ -174,16 +174,16 @@ fn protocols_are_given_up_in_order_and_not_exchanged() {
 fn keys_are_changed_by_the_difference_and_own_keys_by_their_owner() {
     let table = Table::new();
     let auth = AuthProtocolId::Sha1.built_in();
-    let old = localize(&*auth, &master(AuthProtocolId::Sha1, "old password"), &ENGINE);
+    let old = localize(&*auth, &master(AuthProtocolId::Sha1, "old password"), &ENGINE).unwrap();
     let change: Vec<u8> = (0..40).collect();
     assert_eq!(table.set(&[(AUTH_KEY_CHANGE, "template", octets(&[0; 39]))]), Err((ErrorStatus::WRONG_LENGTH, 0)));
     assert_eq!(table.set(&[(PRIV_KEY_CHANGE, "template", octets(&[0; 40]))]), Err((ErrorStatus::WRONG_LENGTH, 0)));
     let own = |who| table.set_as(who, &[(OWN_AUTH_KEY_CHANGE, "template", octets(&change))]);
     assert_eq!(own("operator"), Err((ErrorStatus::NO_ACCESS, 0)));
-    let before = table.module.save();
+    let before = table.module.save(Keep::Lasting);
     own("template").unwrap();
     table.set(&[(PRIV_KEY_CHANGE, "template", octets(&change[..32]))]).unwrap();
-    let saved = table.module.save();
+    let saved = table.module.save(Keep::Lasting);
     let has = |state: &[u8], key: &Key| state.windows(key.as_octets().len()).any(|part| part == key.as_octets());
     let new = change_key(&*auth, &old, &change).unwrap();
     let old_priv = Key::new(&old.as_octets()[..16]).unwrap();
@@ -204,7 +204,7 @@ fn a_user_is_in_effect_while_its_row_is_active() {
     table.set(&[(STATUS, "ann", number(1)), (STATUS, "template", number(6))]).unwrap();
     assert_eq!(count(), r#"["ann"]"#);
     let elsewhere = Table::new();
-    elsewhere.module.restore(&table.module.save()).unwrap();
+    elsewhere.module.restore(&table.module.save(Keep::Lasting)).unwrap();
     assert_eq!(format!("{:?}", elsewhere.users.user_names()), r#"["ann"]"#);
 }
 

@@ -10,7 +10,8 @@
 //! 2. *Reach.* How far can the counter have come? As far as `max_per_second` takes it in the time between the readings,
 //!    and a tenth more, since agents may refresh their counters some seconds late. Without `max_per_second` a `Counter64`
 //!    reaches 2^40 a second (8.8 Tbit/s, counted in octets), and a `Counter32` anything, see 4. Growth beyond the reach
-//!    is no rate.
+//!    is no rate. But a `Counter64` that goes forward is believed up to 2^40 a second whatever `max_per_second` says: agents
+//!    state wrong speeds for loopback, bridge and tunnel interfaces, and what they count is right all the same.
 //! 3. *Going back.* It is a wrap if the growth over the wrap is within reach, else a reset, and no rate. A `Counter64`
 //!    thus wraps only from just below 2^64. For a `Counter32` of unknown speed the growth must be at most a quarter of
 //!    its range: enough for every link that doesn't wrap within four intervals, and a counter that begins anew from a
@@ -124,8 +125,10 @@ pub fn rates(samples: impl IntoIterator<Item = Sample>, rules: RateRules) -> imp
 
 fn growth64(before: u64, after: u64, elapsed_ms: i64, rules: &RateRules) -> Result<u64, NoRate> {
     let growth = after.wrapping_sub(before);
-    let reach = reach(rules.max_per_second.unwrap_or(ASSUMED_MAX_PER_SECOND), elapsed_ms);
-    match (growth as f64 <= reach, after < before) {
+    let wraps = after < before;
+    let known = rules.max_per_second.filter(|_| wraps);
+    let reach = reach(known.unwrap_or(ASSUMED_MAX_PER_SECOND), elapsed_ms);
+    match (growth as f64 <= reach, wraps) {
         (true, _) => Ok(growth),
         (false, true) => Err(NoRate::Reset),
         (false, false) => Err(NoRate::TooFast),
@@ -208,11 +211,19 @@ mod tests {
 
     #[test]
     fn nothing_is_faster_than_it_can_be() {
-        let slow = RateRules { max_per_second: Some(1_000.0), ..WIDE };
+        let slow = RateRules { max_per_second: Some(1_000.0), ..MINUTE };
         assert_eq!(between(0, 66_000, 60_000, &slow), Ok(1_100.0));
         assert_eq!(between(0, 66_001, 60_000, &slow), Err(NoRate::TooFast));
         assert_eq!(between(0, 1 << 63, 60_000, &WIDE), Err(NoRate::TooFast));
         assert_eq!(between(0, 1 << 32, 60_000, &MINUTE), Err(NoRate::TooFast));
+    }
+
+    #[test]
+    fn a_wide_counter_that_goes_forward_is_believed_over_the_speed_that_is_stated() {
+        let stated = RateRules { max_per_second: Some(1_250_000.0), ..WIDE };
+        assert_eq!(between(0, 60_000_000_000, 60_000, &stated), Ok(1e9));
+        // Over a wrap the speed counts.
+        assert_eq!(between(u64::MAX, 60_000_000_000, 60_000, &stated), Err(NoRate::Reset));
     }
 
     #[test]

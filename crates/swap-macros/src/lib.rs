@@ -46,6 +46,7 @@ fn expand(name: &LitStr, mut item: ItemTrait) -> syn::Result<Tokens> {
     Ok(quote! {
         #item
 
+        #[allow(clippy::needless_question_mark, reason = "errors of most kinds are not a call's")]
         impl ::hamsa_swap::Kind for dyn #behaviour {
             const NAME: &'static str = #name;
 
@@ -75,6 +76,7 @@ fn expand(name: &LitStr, mut item: ItemTrait) -> syn::Result<Tokens> {
             }
         }
 
+        #[allow(clippy::needless_question_mark, reason = "errors of most kinds are not a call's")]
         impl #behaviour for ::hamsa_swap::Proxy<dyn #behaviour> {
             #(#proxied)*
         }

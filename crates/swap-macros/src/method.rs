@@ -185,20 +185,18 @@ impl Method {
         let owned = changed.iter().map(|parameter| parameter.owned());
         let slots = changed.iter().map(|parameter| &parameter.name);
         let numbers = (0..changed.len()).map(|number| syn::Index::from(number + 1));
-        // A statement of its own: where the errors are of one type, clippy finds a question mark in `Ok` needless.
-        let (read, unpack) = if changed.is_empty() {
-            (quote!(let value = ::hamsa_swap::answer::<#returns>(#name, value)?;), quote!(value))
+        let unpack = if changed.is_empty() {
+            quote!(::hamsa_swap::answer::<#returns>(#name, value)?)
         } else {
-            let read = quote! {
+            quote! {{
                 let values = ::hamsa_swap::answer::<(#returns, #(#owned,)*)>(#name, value)?;
                 #(*#slots = values.#numbers;)*
-            };
-            (read, quote!(values.0))
+                values.0
+            }}
         };
         quote! {{
             let arguments = ::std::vec![#(#values),*];
             let value = ::hamsa_swap::Module::does_not_understand(module, #name, arguments)?;
-            #read
             ::core::result::Result::Ok(#unpack)
         }}
     }

@@ -10,7 +10,7 @@ use hamsa_snmp::agent::mibs::{
     CommunityMib, FrameworkMib, MpdMib, NotificationMib, ProxyMib, SystemIdentity, SystemMib, TargetMib, UsmMib,
     VacmMib,
 };
-use hamsa_snmp::agent::{CommandResponder, MibModule, MibView, StorageType};
+use hamsa_snmp::agent::{CommandResponder, Keep, MibModule, MibView, StorageType};
 use hamsa_snmp::engine::{CommunityTable, Engine, EngineId, EngineStats, EngineTime, Name, security_model};
 use hamsa_snmp::limits::MAX_MESSAGE_OCTETS;
 use hamsa_snmp::message::SecurityLevel;
@@ -98,7 +98,7 @@ impl Agent {
 
     /// Ends the agent and starts another with what each of its modules has saved, as a new process would.
     pub fn restart(self) -> Self {
-        let saved: Vec<Vec<u8>> = self.view.modules().iter().map(|(_, module)| module.save()).collect();
+        let saved: Vec<Vec<u8>> = self.view.modules().iter().map(|(_, module)| module.save(Keep::Lasting)).collect();
         drop(self);
         Agent::start_from(4, |agent| {
             for ((_, module), state) in agent.view.modules().iter().zip(&saved) {

@@ -33,7 +33,7 @@ fn node(answers: Vec<(u16, &'static str)>) -> (SocketAddr, Receiver<String>) {
 #[test]
 fn devices_and_series_are_listed() {
     let devices = r#"{"devices": [{"name": "core", "address": "192.0.2.1:161", "credentials": "lab", "status":
-        {"state": "up", "last_poll_ms": 1700000000000, "rtt_us": 1500, "series": 40, "errors": []}}]}"#;
+        {"state": "up", "last_poll_ms": 1700000000000, "rtt_us": 1500, "series": 40, "errors": []}}], "next": null}"#;
     let series = r#"{"series": [{"object": "ifHCInOctets", "instance": "1", "kind": "counter64", "unit": "octets",
         "labels": {"ifName": "lo"}}]}"#;
     let (address, requests) = node(vec![(200, devices), (200, devices), (200, series)]);
@@ -46,22 +46,22 @@ fn devices_and_series_are_listed() {
     let csv = run(&["series", "core", "--url", &url, "-o", "csv"]).ok();
     assert_eq!(csv, "series,kind,unit,labels\nifHCInOctets.1,counter64,octets,ifName=lo\n");
     let asked: Vec<String> = requests.iter().take(3).map(|head| head.lines().next().unwrap().to_owned()).collect();
-    assert_eq!(asked[0], "GET /api/v1/devices HTTP/1.1");
+    assert_eq!(asked[0], "GET /api/v1/devices?limit=10000 HTTP/1.1");
     assert_eq!(asked[2], "GET /api/v1/series?device=core HTTP/1.1");
 }
 
 #[test]
 fn history_and_events_are_asked_for_by_time() {
-    let history = r#"{"device": "core", "object": "ifHCInOctets", "instance": "1", "points": [
-        {"time": "2023-11-14T22:13:20Z", "value": 12.5}, {"time": "2023-11-14T22:14:20Z", "value": null, "reason": "the counter began anew"}]}"#;
+    let history = r#"{"device": "core", "series": [{"object": "ifHCInOctets", "instance": "1", "points": [
+        [1700000000000, 12.5], [1700000060000, null, "discontinuity"]]}]}"#;
     let events = r#"{"events": [{"id": 9, "time_ms": 1700000000000, "kind": "trap", "device": "core", "payload":
         {"trap": "IF-MIB::linkDown", "kind": "trap", "source": "192.0.2.1:5000", "variables": []}}]}"#;
     let (address, requests) = node(vec![(200, history), (200, events)]);
     let url = format!("http://{address}");
     let arguments = ["history", "core", "ifHCInOctets.1", "--from", "2023-11-14T22:00:00Z", "--to", "1700003600"];
     let csv = run(&[&arguments[..], &["--step", "1m", "--rate", "--url", &url, "-o", "csv"]].concat()).ok();
-    let expected = "time,series,value,reason\n2023-11-14T22:13:20Z,ifHCInOctets.1,12.5,\n\
-        2023-11-14T22:14:20Z,ifHCInOctets.1,,the counter began anew\n";
+    let expected = "time,series,value,reason\n2023-11-14T22:13:20.000Z,ifHCInOctets.1,12.5,\n\
+        2023-11-14T22:14:20.000Z,ifHCInOctets.1,,the counter began anew\n";
     assert_eq!(csv, expected);
     let text = run(&["traps", "--url", &url, "--device", "core", "-o", "csv"]).ok();
     assert_eq!(
@@ -73,6 +73,21 @@ fn history_and_events_are_asked_for_by_time() {
         assert!(asked[0].contains(part), "{part}: {}", asked[0]);
     }
     assert!(asked[1].contains("/api/v1/events?") && asked[1].contains("kind=trap"), "{}", asked[1]);
+}
+
+#[test]
+fn lists_in_pages_are_read_to_their_end() {
+    let first = r#"{"devices": [{"name": "a", "address": "192.0.2.1:161", "status": {"state": "up"}}], "next": "a"}"#;
+    let second = r#"{"devices": [{"name": "b", "address": "192.0.2.2:161", "status": {"state": "up"}}], "next": null}"#;
+    let empty = r#"{"events": [], "next": "1700000000000-9"}"#;
+    let last = r#"{"events": [{"id": 3, "time_ms": 1700000000000, "kind": "trap", "device": "", "payload": {}}], "next": "1700000000000-3"}"#;
+    let (address, requests) = node(vec![(200, first), (200, second), (200, empty), (200, last)]);
+    let url = format!("http://{address}");
+    assert_eq!(json_lines(&run(&["devices", "--url", &url, "-o", "json"]).ok()).len(), 2);
+    assert_eq!(json_lines(&run(&["events", "-n", "1", "--url", &url, "-o", "json"]).ok()).len(), 1);
+    let asked: Vec<String> = requests.iter().take(4).map(|head| head.lines().next().unwrap().to_owned()).collect();
+    assert!(asked[1].contains("after=a") && asked[2].contains("limit=1"), "{asked:?}");
+    assert!(asked[3].contains("after=1700000000000-9"), "{asked:?}");
 }
 
 #[test]
@@ -95,7 +110,7 @@ fn following_shows_each_trap_once() {
 fn tokens_are_sent_and_their_lack_is_explained() {
     let refused = r#"{"error": "unauthorized", "hint": "x"}"#;
     let (address, requests) = node(vec![
-        (200, "[]"),
+        (200, r#"{"devices": [], "next": null}"#),
         (401, refused),
         (401, refused),
         (400, r#"{"error": "no such device", "hint": "see devices"}"#),

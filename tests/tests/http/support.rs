@@ -81,6 +81,10 @@ impl NodeConfig {
         let home = TempDir::with_prefix("hamsa-node-").unwrap();
         let config = self.check(&home);
         let daemon = Daemon::start(&config).unwrap_or_else(|error| panic!("{error}"));
+        // It listens a moment before it knows its devices.
+        wait_until("the node knows its devices", || {
+            (daemon.state().fleet.all().len() == config.devices.len()).then_some(())
+        });
         Node { daemon: Some(daemon), token: self.token, _home: home }
     }
 }

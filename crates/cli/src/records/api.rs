@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::{DeviceRow, EventRow, EventsQuery, HistoryQuery, PointRow, SeriesRow, SourceOptions, Values, rfc3339};
 use crate::failure::{advised, usage};
-use crate::limits::{HTTP_TIMEOUT, MAX_ANSWER_OCTETS};
+use crate::limits::{HTTP_TIMEOUT, MAX_ANSWER_OCTETS, MAX_DEVICES, MAX_PAGE};
 use crate::options::secret;
 use crate::terminal::tell;
 
@@ -61,25 +61,20 @@ impl Api {
     /// # Errors
     /// No usable answer.
     pub fn devices(&self) -> anyhow::Result<Vec<DeviceRow>> {
-        let answer = self.get("devices", &[])?;
-        let rows = rows(&answer, "devices")?;
-        Ok(rows
-            .iter()
-            .map(|row| {
-                let status = &row["status"];
-                let at = |name: &str| if row[name].is_null() { &status[name] } else { &row[name] };
-                DeviceRow {
-                    name: text(&row["name"]).unwrap_or_default(),
-                    state: text(at("state")),
-                    address: text(&row["address"]),
-                    credentials: text(&row["credentials"]),
-                    last_poll: text(at("last_poll")).or_else(|| at("last_poll_ms").as_i64().map(rfc3339)),
-                    round_trip_ms: at("rtt_us").as_f64().map(|micros| micros / 1000.0),
-                    series: at("series").as_u64(),
-                    errors: at("errors").as_array().into_iter().flatten().filter_map(text).collect(),
-                }
-            })
-            .collect())
+        let row = |row: &Json| {
+            let status = &row["status"];
+            DeviceRow {
+                name: text(&row["name"]).unwrap_or_default(),
+                state: text(&status["state"]),
+                address: text(&row["address"]),
+                credentials: text(&row["credentials"]),
+                last_poll: status["last_poll_ms"].as_i64().map(rfc3339),
+                round_trip_ms: status["rtt_us"].as_f64().map(|micros| micros / 1000.0),
+                series: status["series"].as_u64(),
+                errors: status["errors"].as_array().into_iter().flatten().filter_map(text).collect(),
+            }
+        };
+        Ok(self.pages("devices", &[], MAX_DEVICES)?.iter().map(row).collect())
     }
 
     /// All series of a device.
@@ -117,20 +112,15 @@ impl Api {
             Values::Raw => parameters.push(("as", "raw")),
         }
         let answer = self.get("history", &parameters)?;
-        // Points of one series, or of several, each with its name.
-        let groups = match rows(&answer, "series") {
-            Ok(groups) => groups.clone(),
-            Err(_) => vec![answer],
-        };
         let mut points = Vec::new();
-        for group in &groups {
+        for group in rows(&answer, "series")? {
             for point in rows(group, "points")? {
                 points.push(PointRow {
-                    time: time(point).unwrap_or_default(),
-                    object: text(&group["object"]).unwrap_or_else(|| object.clone()),
-                    instance: text(&group["instance"]).or_else(|| instance.clone()).unwrap_or_default(),
-                    value: point["value"].as_f64(),
-                    reason: text(&point["reason"]),
+                    time: point[0].as_i64().map(rfc3339).context("a point of the node's answer has no time")?,
+                    object: text(&group["object"]).unwrap_or_default(),
+                    instance: text(&group["instance"]).unwrap_or_default(),
+                    value: point[1].as_number().cloned(),
+                    reason: point[2].as_str().map(|gap| reason(gap).to_owned()),
                 });
             }
         }
@@ -143,20 +133,38 @@ impl Api {
     /// No usable answer.
     pub fn events(&self, query: &EventsQuery) -> anyhow::Result<Vec<EventRow>> {
         let EventsQuery { kind, device, span, limit } = query;
-        let (from, to, limit) = (rfc3339(span.from_ms), rfc3339(span.to_ms), limit.to_string());
-        let mut parameters = vec![("from", &*from), ("to", &to), ("limit", &limit)];
+        let (from, to) = (rfc3339(span.from_ms), rfc3339(span.to_ms));
+        let mut parameters = vec![("from", &*from), ("to", &to)];
         parameters.extend(kind.as_deref().map(|kind| ("kind", kind)));
         parameters.extend(device.as_deref().map(|device| ("device", device)));
-        let answer = self.get("events", &parameters)?;
-        let rows = rows(&answer, "events")?;
         let row = |row: &Json| EventRow {
             id: row["id"].as_u64().unwrap_or_default(),
-            time: time(row).unwrap_or_default(),
+            time: row["time_ms"].as_i64().map(rfc3339).unwrap_or_default(),
             kind: text(&row["kind"]).unwrap_or_default(),
             device: text(&row["device"]).unwrap_or_default(),
             payload: row["payload"].clone(),
         };
-        Ok(rows.iter().map(row).collect())
+        Ok(self.pages("events", &parameters, *limit)?.iter().map(row).collect())
+    }
+
+    /// The first so many of a list that the API gives in pages.
+    fn pages(&self, what: &str, parameters: &[(&str, &str)], limit: usize) -> anyhow::Result<Vec<Json>> {
+        let mut all = Vec::new();
+        let mut after = None;
+        while all.len() < limit {
+            let size = (limit - all.len()).min(MAX_PAGE).to_string();
+            let mut parameters = parameters.to_vec();
+            parameters.push(("limit", &size));
+            parameters.extend(after.as_deref().map(|after| ("after", after)));
+            let answer = self.get(what, &parameters)?;
+            all.extend(rows(&answer, what)?.iter().cloned());
+            let next = text(&answer["next"]);
+            if next.is_none() || next == after {
+                break;
+            }
+            after = next;
+        }
+        Ok(all)
     }
 
     fn get(&self, what: &str, parameters: &[(&str, &str)]) -> anyhow::Result<Json> {
@@ -210,10 +218,23 @@ fn certificates(pem: &[u8]) -> anyhow::Result<Vec<Certificate<'static>>> {
     if found.is_empty() { Err(usage("no certificate in PEM")) } else { Ok(found) }
 }
 
-/// The list in an answer: under its name, or the answer itself.
+/// The list of this name in an answer.
 fn rows<'a>(answer: &'a Json, name: &str) -> anyhow::Result<&'a Vec<Json>> {
-    let list = answer.as_array().or_else(|| answer[name].as_array());
+    let list = answer[name].as_array();
     list.with_context(|| format!("the node's answer has no list of {name}: is it of another version?"))
+}
+
+/// What a gap of the API is for people, as it is told where records are read from a directory.
+fn reason(gap: &str) -> &str {
+    match gap {
+        "discontinuity" => "the counter began anew",
+        "reset" => "the counter went back",
+        "too_fast" => "the counter grew faster than it can",
+        "too_long" => "too long since the last reading",
+        "not_later" => "the reading is not later than the one before",
+        "no_samples" => "polls were missed",
+        other => other,
+    }
 }
 
 fn text(value: &Json) -> Option<String> {
@@ -222,11 +243,6 @@ fn text(value: &Json) -> Option<String> {
         Json::Number(number) => Some(number.to_string()),
         _ => None,
     }
-}
-
-/// `time` in RFC 3339, or `time_ms`.
-fn time(row: &Json) -> Option<String> {
-    row["time"].as_str().map(str::to_owned).or_else(|| row["time_ms"].as_i64().map(rfc3339))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -242,7 +258,6 @@ mod tests {
 
     #[test]
     fn lists_are_found() {
-        assert_eq!(rows(&json!([1, 2]), "devices").unwrap().len(), 2);
         assert_eq!(rows(&json!({"devices": [1], "next": null}), "devices").unwrap().len(), 1);
         rows(&json!({"error": "x"}), "devices").unwrap_err();
     }

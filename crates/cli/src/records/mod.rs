@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde_json::{Number, Value as Json};
 
 use crate::options::SecretArg;
 use crate::print::{Column, Grid, line_out, write_record};
@@ -93,7 +93,7 @@ pub struct PointRow {
     pub object: String,
     pub instance: String,
     /// Scaled; a rate a second where rates were asked for. Nothing where it is not known.
-    pub value: Option<f64>,
+    pub value: Option<Number>,
     /// Why it is not known.
     pub reason: Option<String>,
 }

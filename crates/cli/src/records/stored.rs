@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hamsa_store::rate::{CounterWidth, RateRules, rates};
 use hamsa_store::{EventQuery, OpenError, Sample, Series, SeriesKind, Store, StoreOptions};
-use serde_json::Value as Json;
+use serde_json::{Number, Value as Json};
 
 use super::{DeviceRow, EventRow, EventsQuery, HistoryQuery, PointRow, SeriesRow, Values, rfc3339};
 use crate::failure::{advised, usage};
@@ -19,7 +19,7 @@ pub struct Stored {
 }
 
 /// A value at a time, or why there is none.
-type Point = (i64, Result<f64, String>);
+type Point = (i64, Result<Number, String>);
 
 impl Stored {
     /// Opens a store that is there; makes none.
@@ -113,7 +113,7 @@ impl Stored {
                 time: rfc3339(time_ms),
                 object: series.name.object.clone(),
                 instance: series.name.instance.clone(),
-                value: value.as_ref().ok().copied(),
+                value: value.as_ref().ok().cloned(),
                 reason: value.err(),
             }));
         }
@@ -169,7 +169,7 @@ impl Stored {
     fn points(&self, series: &Series, query: &HistoryQuery) -> anyhow::Result<Vec<Point>> {
         let samples = self.store.range(series.id, query.span.from_ms, query.span.to_ms)?;
         let samples: Vec<Sample> = samples.collect::<Result<_, _>>()?;
-        let scale = 10f64.powi(i32::from(series.meta.scale));
+        let scale = series.meta.scale;
         let width = match query.values {
             Values::Raw => None,
             Values::Automatic => CounterWidth::of(series.meta.kind),
@@ -178,18 +178,21 @@ impl Stored {
             })?),
         };
         let Some(width) = width else {
-            let value = |sample: &Sample| match series.meta.kind {
-                SeriesKind::Gauge => sample.as_gauge() as f64,
-                SeriesKind::Counter32 | SeriesKind::Counter64 | SeriesKind::TimeTicks => sample.value as f64,
+            let value = |sample: &Sample| match (scale, series.meta.kind) {
+                (0, SeriesKind::Gauge) => Ok(Number::from(sample.as_gauge())),
+                (0, _) => Ok(Number::from(sample.value)),
+                (_, SeriesKind::Gauge) => real(scaled(sample.as_gauge() as f64, scale)),
+                (..) => real(scaled(sample.value as f64, scale)),
             };
-            return Ok(samples.iter().map(|sample| (sample.time_ms, Ok(value(sample) * scale))).collect());
+            return Ok(samples.iter().map(|sample| (sample.time_ms, value(sample))).collect());
         };
         let rules =
             RateRules { width, interval_ms: usual_gap_ms(&samples), max_per_second: series.meta.max_per_second };
         let points = rates(samples, rules);
         Ok(points
             .map(|point| {
-                (point.time_ms, point.per_second.map(|rate| rate * scale).map_err(|reason| reason.to_string()))
+                let rate = point.per_second.map_err(|reason| reason.to_string());
+                (point.time_ms, rate.and_then(|rate| real(scaled(rate, scale))))
             })
             .collect())
     }
@@ -214,15 +217,23 @@ fn means(points: &[Point], step_ms: i64) -> Vec<Point> {
     for (time_ms, value) in points {
         let step = steps.entry(time_ms.div_euclid(step_ms) * step_ms).or_default();
         match value {
-            Ok(value) => (step.0, step.1) = (step.0 + value, step.1 + 1),
+            Ok(value) => (step.0, step.1) = (step.0 + value.as_f64().unwrap_or_default(), step.1 + 1),
             Err(reason) => step.2 = Some(reason),
         }
     }
     let mean = |(time_ms, (sum, count, reason)): (i64, (f64, u32, Option<&String>))| match count {
         0 => (time_ms, Err(reason.cloned().unwrap_or_default())),
-        count => (time_ms, Ok(sum / f64::from(count))),
+        count => (time_ms, real(sum / f64::from(count))),
     };
     steps.into_iter().map(mean).collect()
+}
+
+fn scaled(value: f64, scale: i8) -> f64 {
+    value * 10f64.powi(i32::from(scale))
+}
+
+fn real(value: f64) -> Result<Number, String> {
+    Number::from_f64(value).ok_or_else(|| "too large to be shown".to_owned())
 }
 
 fn kind_name(kind: SeriesKind) -> &'static str {
@@ -288,26 +299,30 @@ mod tests {
         }
     }
 
+    fn value_of(row: &PointRow) -> Option<f64> {
+        row.value.as_ref().and_then(Number::as_f64)
+    }
+
     #[test]
     fn counters_are_rates_and_a_reset_is_a_gap() {
         let directory = tempfile::tempdir().unwrap();
         store(directory.path());
         let stored = Stored::open(directory.path()).unwrap();
         let rows = stored.history(&query("ifHCInOctets", Some("1"))).unwrap();
-        let values: Vec<Option<f64>> = rows.iter().map(|row| row.value).collect();
+        let values: Vec<Option<f64>> = rows.iter().map(value_of).collect();
         assert_eq!(values, [Some(100.0), Some(100.0), None, Some(100.0)]);
         assert_eq!(rows[2].reason.as_deref(), Some("the counter went back"));
 
         let raw = HistoryQuery { values: Values::Raw, ..query("ifHCInOctets", None) };
         let rows = stored.history(&raw).unwrap();
-        assert_eq!((rows.len(), rows[3].value, rows[5].instance.as_str()), (6, Some(500.0), "2"));
+        assert_eq!((rows.len(), rows[3].value.clone(), rows[5].instance.as_str()), (6, Some(500.into()), "2"));
 
         let steps = HistoryQuery { step_ms: Some(120_000), ..query("ifHCInOctets", Some("1")) };
         let rows = stored.history(&steps).unwrap();
-        assert!(rows.len() < 4 && rows.iter().all(|row| row.value == Some(100.0)), "{rows:?}");
+        assert!(rows.len() < 4 && rows.iter().all(|row| value_of(row) == Some(100.0)), "{rows:?}");
 
         let rows = stored.history(&query("sensor", None)).unwrap();
-        assert_eq!(rows[0].value, Some(-21.5));
+        assert_eq!(value_of(&rows[0]), Some(-21.5));
         let rates = HistoryQuery { values: Values::Rates, ..query("sensor", None) };
         assert!(stored.history(&rates).unwrap_err().to_string().contains("only counters have rates"));
     }

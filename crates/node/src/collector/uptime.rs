@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::limits::UPTIME_TOLERANCE;
+use crate::limits::{UPTIME_SETBACK, UPTIME_TOLERANCE};
 
 /// What a sysUpTime tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,10 @@ impl UptimeTracker {
     pub(crate) fn observe(&mut self, at: Instant, ticks: u32) -> Uptime {
         let Some((before, old_ticks)) = self.0.replace((at, ticks)) else { return Uptime::First };
         let elapsed = at.saturating_duration_since(before);
+        // It never goes back by itself, however young the agent is.
+        if old_ticks.wrapping_sub(ticks).cast_signed() > to_ticks(UPTIME_SETBACK).cast_signed() {
+            return Uptime::Restarted;
+        }
         let expected = old_ticks.wrapping_add(to_ticks(elapsed));
         let ahead = ticks.wrapping_sub(expected).cast_signed();
         // Clocks drift: two per cent of what has passed is nobody's reboot.
@@ -86,6 +90,12 @@ mod tests {
         assert_eq!(observe(10_000, 3_600, 180_000), Uptime::Restarted);
         // Just before the wrap.
         assert_eq!(observe(u32::MAX - 1_000, 60, 100), Uptime::Restarted);
+    }
+
+    #[test]
+    fn an_agent_that_starts_again_just_after_its_start_has_restarted() {
+        assert_eq!(observe(500, 2, 100), Uptime::Restarted);
+        assert_eq!(observe(500, 1, 480), Uptime::Continuous, "its clock was corrected");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use hamsa_snmp::Oid;
 use hamsa_snmp::manager::{PollPlan, WalkOptions};
 
 use super::{Profile, ProfileObject, ValueKind};
+use crate::limits::MAX_TABLE_ROWS;
 
 /// `sysUpTime` (RFC 3418), which dates every response.
 const SYS_UPTIME: [u32; 8] = [1, 3, 6, 1, 2, 1, 1, 3];
@@ -148,7 +149,8 @@ fn make(profiles: &[Arc<Profile>], choice: &PlanChoice, walk: WalkOptions) -> De
         scalars: scalars.names,
         tables: tables.iter().map(oids).collect(),
         dated_by: Some(sys_uptime),
-        walk,
+        // A row has a variable in each column, and all are held until the table is read.
+        walk: WalkOptions { max_rows: walk.max_rows.min(MAX_TABLE_ROWS), ..walk },
         scalars_per_request: 0,
     };
     DevicePlan {

@@ -59,7 +59,7 @@ struct Run {
     plan: Arc<PollPlan>,
     due: Instant,
     started: Instant,
-    steps: SmallVec<[Step; 4]>,
+    steps: Vec<Step>,
     requests: u32,
     retransmissions: u32,
     variables: u32,
@@ -484,9 +484,9 @@ impl Token {
     }
 }
 
-fn steps_of(plan: &PollPlan, learned: &[Option<Learned>]) -> SmallVec<[Step; 4]> {
+fn steps_of(plan: &PollPlan, learned: &[Option<Learned>]) -> Vec<Step> {
     let step = |work| Step { work, request: None, uptime_ticks: None };
-    let mut steps = SmallVec::new();
+    let mut steps = Vec::with_capacity(1 + plan.tables.len());
     if !plan.scalars.is_empty() {
         let per_request = if plan.scalars_per_request == 0 { 20 } else { usize::from(plan.scalars_per_request) };
         steps.push(step(Work::Scalars(GetMany::new(plan.scalars.clone(), per_request))));

@@ -5,6 +5,8 @@
 //! holes in a table cost nothing. Whatever the agent does the walk ends: each response must move a cursor
 //! forward or end a subtree, else the next request is smaller, else the subtree fails with the reason.
 
+use smallvec::SmallVec;
+
 use crate::limits::MAX_WALK_ROWS;
 use crate::manager::RequestKind;
 use crate::oid::{Oid, OidRef};
@@ -79,7 +81,7 @@ pub struct Walk {
     subtrees: Vec<Subtree>,
     options: WalkOptions,
     /// What the last request asked: the subtrees, and how many successors of each.
-    asked: Vec<usize>,
+    asked: SmallVec<[usize; 8]>,
     repetitions: u16,
     /// What the agent has shown to be too much for it.
     repetitions_cap: u16,
@@ -96,7 +98,7 @@ impl Walk {
         Walk {
             non_repeaters: non_repeaters.into_iter().enumerate().collect(),
             subtrees: roots.into_iter().map(subtree).collect(),
-            asked: Vec::new(),
+            asked: SmallVec::new(),
             repetitions: 0,
             repetitions_cap: options.max_repetitions,
             columns_cap: options.max_columns.max(1),
@@ -171,7 +173,7 @@ impl Walk {
     }
 
     /// Takes a response and hands out its variables.
-    pub fn handle_response(&mut self, response: &Pdu<'_>, mut found: impl FnMut(WalkItem, VarBind<'_>)) {
+    pub fn handle_response<'m>(&mut self, response: &Pdu<'m>, mut found: impl FnMut(WalkItem, VarBind<'m>)) {
         if response.error_status() != ErrorStatus::NO_ERROR {
             return self.handle_error(response.error_status(), response.error_index());
         }
@@ -185,15 +187,24 @@ impl Walk {
         self.note_size(response);
         // An agent that sends more than was asked is not believed beyond that.
         let most = fixed + self.asked.len() * usize::from(self.repetitions);
-        for (i, varbind) in response.varbinds.iter().take(most).enumerate() {
-            match i.checked_sub(fixed) {
-                None => found(WalkItem::NonRepeater(self.non_repeaters[i].0), varbind),
-                Some(repeated) => {
-                    let index = self.asked[repeated % self.asked.len()];
-                    if self.subtrees[index].advance(&varbind, &self.options) {
-                        found(WalkItem::Subtree(index), varbind);
-                    }
-                }
+        let mut varbinds = response.varbinds.iter().take(most);
+        for ((index, _), varbind) in self.non_repeaters.iter().zip(varbinds.by_ref()) {
+            found(WalkItem::NonRepeater(*index), varbind);
+        }
+        // The last name of each column so far. Cursors move once, when all is read.
+        let mut last: SmallVec<[Option<OidRef<'m>>; 8]> = SmallVec::from_elem(None, self.asked.len());
+        let mut column = 0;
+        for varbind in varbinds {
+            let index = self.asked[column];
+            if self.subtrees[index].advance(&varbind, last[column], &self.options) {
+                last[column] = Some(varbind.name);
+                found(WalkItem::Subtree(index), varbind);
+            }
+            column = if column + 1 == self.asked.len() { 0 } else { column + 1 };
+        }
+        for (&index, name) in self.asked.iter().zip(last) {
+            if let Some(name) = name {
+                self.subtrees[index].cursor = name.to_owned();
             }
         }
     }
@@ -275,8 +286,10 @@ pub struct Learned {
 }
 
 impl Subtree {
-    /// Takes the next variable; whether it belongs to this subtree.
-    fn advance(&mut self, varbind: &VarBind<'_>, options: &WalkOptions) -> bool {
+    /// Takes the next variable; whether it belongs to this subtree. `last` is the name before it in the same
+    /// response, if there is one; else that is the cursor.
+    #[inline]
+    fn advance(&mut self, varbind: &VarBind<'_>, last: Option<OidRef<'_>>, options: &WalkOptions) -> bool {
         if self.end.is_some() {
             return false;
         }
@@ -285,8 +298,9 @@ impl Subtree {
             self.end = Some(Ok(()));
             return false;
         }
-        if options.check_order && name <= self.cursor.as_oid() {
-            let (previous, received) = (self.cursor.clone(), name.to_owned());
+        let previous = last.unwrap_or_else(|| self.cursor.as_oid());
+        if options.check_order && name <= previous {
+            let (previous, received) = (previous.to_owned(), name.to_owned());
             self.end = Some(Err(WalkError::NotIncreasing { previous, received }));
             return false;
         }
@@ -295,7 +309,6 @@ impl Subtree {
             return false;
         }
         self.rows += 1;
-        self.cursor = name.to_owned();
         true
     }
 

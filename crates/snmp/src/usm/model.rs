@@ -204,7 +204,7 @@ impl Usm {
         users: &'u [Numbered],
         engine_id: EngineId,
         signed: &Signed<'_>,
-    ) -> Result<Option<(&'u Numbered, Arc<LocalizedKeys>, bool)>, Unavailable> {
+    ) -> Result<Option<Authentic<'u>>, Unavailable> {
         for user in users {
             // Making a key to decrypt with may cost a megabyte of hashing: not for who has not signed.
             let (keys, is_new) = match self.keys(engine_id, user, SecurityLevel::AuthNoPriv) {
@@ -400,6 +400,9 @@ impl SecurityModel for Usm {
 
 /// A user and its place in the table.
 type Numbered = (usize, Arc<UsmUser>);
+
+/// Who has signed a message, with the keys for its engine, and whether these were made just now.
+type Authentic<'u> = (&'u Numbered, Arc<LocalizedKeys>, bool);
 
 /// What `Usm::write` puts into a message's security parameters.
 struct Securing<'a> {

@@ -177,8 +177,6 @@ impl MibModule for IfMib {
 
 #[cfg(test)]
 mod tests {
-    use hamsa_snmp::value::Value;
-
     use super::*;
 
     fn walk(module: &IfMib, from: &str) -> Vec<String> {

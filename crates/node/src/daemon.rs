@@ -7,24 +7,28 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
-use hamsa_snmp::engine::{CommunityTable, Engine, EngineStats, EngineTime};
+use hamsa_snmp::engine::{CommunityTable, EngineStats, EngineTime};
 use hamsa_snmp::manager::Poller;
 use hamsa_snmp::mib::{Mib, MibDiagnostic, MibPaths, ModuleChoice};
-use hamsa_snmp::usm::{Usm, UsmUsers};
+use hamsa_snmp::usm::UsmUsers;
 use hamsa_store::{OpenError, Store, StoreOptions};
+use hamsa_swap::SwapError;
 
 use crate::collector::{Collector, CollectorConfig, system_clock};
 use crate::config::Config;
+use crate::control::ControlSocket;
 use crate::credentials::CredentialsError;
 use crate::fleet::Fleet;
 use crate::http::{HttpError, HttpServer};
 use crate::identity::{self, IdentityError, StoredSalts};
 use crate::inventory::{Inventory, ReloadError, Reloaded};
 use crate::io_loop::{Command, LoopParts, PreparedLoop};
+use crate::modules::{EngineResources, modular_engine};
 use crate::net::{BindError, BoundUdp, UdpOptions};
 use crate::notifications::{AcceptedNames, NotificationReceiver};
 use crate::profile::{ProfileError, ProfileSet};
 use crate::state::{NodeState, Settings};
+use crate::swapping::{Attendant, HostError, HostOptions, Permissions, SwapHost};
 use crate::writer::{WriterConfig, WriterHandle};
 
 /// Why a node does not start.
@@ -45,6 +49,10 @@ pub enum StartError {
     Profile(#[from] ProfileError),
     #[error(transparent)]
     Inventory(#[from] ReloadError),
+    #[error("swaps can't be hosted: {0}")]
+    Swapping(#[from] HostError),
+    #[error("a module can't be installed: {0}")]
+    Install(#[from] SwapError),
     #[error("a thread or the random source can't be had: {0}")]
     System(#[from] std::io::Error),
 }
@@ -55,6 +63,9 @@ pub struct Daemon {
     http: HttpServer,
     snmp_thread: JoinHandle<()>,
     inventory: Inventory,
+    /// Where its modules are controlled, if the socket could be had.
+    control: Option<ControlSocket>,
+    attendant: Attendant,
     /// What is in force.
     config: Config,
 }
@@ -91,10 +102,17 @@ impl Daemon {
             credentials.install(&communities, &users)?;
         }
         let salts = Arc::new(StoredSalts::new(store.clone(), engine_id));
-        let usm = Usm::new(users.clone(), engine_stats.clone(), salts);
-        let engine =
-            Engine::with_communities(engine_id, engine_stats.clone(), communities.clone()).with_v3(Arc::new(usm));
-        let engine = Arc::new(engine);
+        let permissions = Permissions::new([]);
+        let options = HostOptions { data_dir: &config.node.data_dir, store: store.clone(), permissions };
+        let host = Arc::new(SwapHost::open(options)?);
+        let resources = EngineResources {
+            id: engine_id,
+            stats: engine_stats.clone(),
+            communities: communities.clone(),
+            users: users.clone(),
+            salts,
+        };
+        let engine = Arc::new(modular_engine(&host, &resources)?);
 
         let fleet = Arc::new(Fleet::default());
         let mut seed = [0; 32];
@@ -145,9 +163,14 @@ impl Daemon {
         let mut inventory = Inventory::new(state.clone(), communities, users);
         inventory.replace(&config.devices, false)?;
         let http = HttpServer::start(&config.http, state.clone())?;
+        let attendant = Attendant::start(host.clone())?;
+        // A node polls without it too.
+        let control = ControlSocket::start(&config.node.data_dir, host)
+            .inspect_err(|error| tracing::warn!(%error, "modules can't be replaced while the node runs"))
+            .ok();
         let snmp_thread =
             prepared.start(LoopParts { poll_sockets, trap_sockets, poller, collector, notifications, writer })?;
-        Ok(Daemon { state, http, snmp_thread, inventory, config: config.clone() })
+        Ok(Daemon { state, http, snmp_thread, inventory, control, attendant, config: config.clone() })
     }
 
     /// What its parts share.
@@ -180,6 +203,8 @@ impl Daemon {
 
     /// Ends polling, stores what was read, and returns when that is done.
     pub fn stop(mut self) {
+        drop(self.control);
+        drop(self.attendant);
         self.http.stop();
         self.inventory.stop();
         self.state.snmp.send(Command::Stop);

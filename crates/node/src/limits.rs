@@ -189,8 +189,8 @@ pub const LOOP_SILENCE: Duration = Duration::from_secs(15);
 /// The longest that a [`crate::client::Client`] waits before it looks whether it is to stop.
 pub const MAX_CLIENT_WAIT: Duration = Duration::from_millis(200);
 
-/// Octets of a journal of swaps. Twice what 4,096 entries of the largest transactions come to would be more; one of
-/// the usual size has some 200 KB before it is written anew.
+/// Octets of a journal of swaps: 4,096 entries of the largest transactions that there can be have some 60 MB, those of
+/// usual ones a megabyte.
 pub const MAX_JOURNAL_OCTETS: u64 = 64 << 20;
 
 /// Events of swaps that wait to be logged or told: one swap has ten.

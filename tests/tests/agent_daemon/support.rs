@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hamsa_testkit::{NetSnmp, Output, Process, User, free_udp, hamsa, limits::LIVENESS, wait_until};
@@ -116,21 +116,7 @@ impl Agent {
 
     /// The same, or what is the matter.
     pub fn try_ask(&self, request: &Value) -> Result<Value, String> {
-        let mut stream = UnixStream::connect(self.socket()).map_err(|error| error.to_string())?;
-        stream.set_read_timeout(Some(LIVENESS)).unwrap();
-        stream.write_all(format!("{request}\n").as_bytes()).map_err(|error| error.to_string())?;
-        for line in BufReader::new(stream).lines() {
-            let answer: Value =
-                serde_json::from_str(&line.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
-            if answer.get("event").is_some() {
-                continue;
-            }
-            return match answer.get("result") {
-                Some(result) => Ok(result.clone()),
-                None => Err(answer["error"].as_str().unwrap_or_default().to_owned()),
-            };
-        }
-        Err("no answer".to_owned())
+        try_ask(&self.socket(), request)
     }
 
     /// All modules with their versions.
@@ -178,4 +164,23 @@ pub fn other_version(version: &str) -> &'static str {
 /// A community's options.
 pub fn community(version: &str, community: &str) -> Vec<String> {
     [version, "-c", community].map(str::to_owned).to_vec()
+}
+
+/// Asks a control socket; the answer's result, or what is the matter.
+pub fn try_ask(socket: &Path, request: &Value) -> Result<Value, String> {
+    let mut stream = UnixStream::connect(socket).map_err(|error| error.to_string())?;
+    stream.set_read_timeout(Some(LIVENESS)).unwrap();
+    stream.write_all(format!("{request}\n").as_bytes()).map_err(|error| error.to_string())?;
+    for line in BufReader::new(stream).lines() {
+        let answer: Value =
+            serde_json::from_str(&line.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
+        if answer.get("event").is_some() {
+            continue;
+        }
+        return match answer.get("result") {
+            Some(result) => Ok(result.clone()),
+            None => Err(answer["error"].as_str().unwrap_or_default().to_owned()),
+        };
+    }
+    Err("no answer".to_owned())
 }

@@ -1,5 +1,7 @@
 //! Modules are replaced while managers ask: nothing is lost, nothing is wrong.
 
+use std::io::Write;
+
 use hamsa_testkit::{NetSnmp, User, require};
 use serde_json::{Value, json};
 
@@ -67,7 +69,7 @@ fn nothing_is_lost_and_nothing_is_wrong_while_each_module_and_all_are_replaced()
     assert!(blackouts_us.len() >= 100, "{} swaps", blackouts_us.len());
     blackouts_us.sort_unstable();
     let at = |percent: usize| blackouts_us[(blackouts_us.len() - 1) * percent / 100];
-    eprintln!(
+    let told = format!(
         "{} swaps, {} rounds of questions, {} salts; blackout p50 {} us, p99 {} us, most {} us",
         blackouts_us.len(),
         outcome.answered,
@@ -76,6 +78,8 @@ fn nothing_is_lost_and_nothing_is_wrong_while_each_module_and_all_are_replaced()
         at(99),
         at(100)
     );
+    // For whoever runs it by hand, with --nocapture.
+    let _ = writeln!(std::io::stderr(), "{told}");
 
     for user in &users {
         let said = agent.tool(&tools, "snmpget", &user.arguments(), &[SYS_CONTACT]).unwrap();

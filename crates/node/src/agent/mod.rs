@@ -16,7 +16,7 @@ mod variables;
 use std::fs::DirBuilder;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -204,7 +204,12 @@ impl Agent {
 /// What it holds (keys, communities) is for its owner alone.
 fn make_private_directory(path: &Path) -> Result<(), AgentError> {
     let failed = |source| AgentError::Directory { path: path.to_owned(), source };
-    if path.is_dir() {
+    if let Ok(found) = path.metadata()
+        && found.is_dir()
+    {
+        if found.permissions().mode() & 0o077 != 0 {
+            tracing::warn!("others may look into {}, where keys are: chmod 700 it", path.display());
+        }
         return Ok(());
     }
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)

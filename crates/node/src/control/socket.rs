@@ -22,7 +22,7 @@ pub const SOCKET_NAME: &str = "control.sock";
 
 /// The control socket can't be had.
 #[derive(Debug, thiserror::Error)]
-#[error("the control socket {}: {source}", path.display())]
+#[error("the control socket {}: {source}{}", path.display(), advice(source))]
 pub struct ControlSocketError {
     /// Where.
     pub path: PathBuf,
@@ -77,6 +77,13 @@ impl Drop for ControlSocket {
         if let Err(error) = fs::remove_file(&self.path) {
             tracing::debug!(%error, "the control socket is not removed");
         }
+    }
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::InvalidInput => " (a socket's path has 107 octets at most; choose a shorter data directory)",
+        _ => "",
     }
 }
 

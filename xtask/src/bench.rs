@@ -39,6 +39,9 @@ const BENCHES: &[Bench] = &[
     Bench { name: "allocations", cargo: &["bench", "--package", "hamsa-bench-snmp", "--bench", "allocations"] },
     Bench { name: "gate", cargo: &["bench", "--package", "hamsa-bench-swap", "--bench", "gate"] },
     Bench { name: "blackout", cargo: &["bench", "--package", "hamsa-bench-swap", "--bench", "blackout"] },
+    Bench { name: "otp", cargo: &["bench", "--package", "hamsa-bench-swap", "--bench", "otp"] },
+    Bench { name: "reload", cargo: &["bench", "--package", "hamsa-bench-swap", "--bench", "reload"] },
+    Bench { name: "agent", cargo: &["run", "--release", "--package", "hamsa-bench-agent"] },
     Bench { name: "poller", cargo: &["run", "--release", "--package", "hamsa-bench-poller"] },
 ];
 

@@ -3,7 +3,9 @@
 //! A claim is one line in the format of `cargo xtask bench`.
 
 mod claim;
+mod cores;
 mod figures;
 
 pub use claim::{Target, claim, informs, skipped};
+pub use cores::{Cores, cpu_time_of_process, stay_on};
 pub use figures::{Comparison, Figures, Repeat, take_turns};

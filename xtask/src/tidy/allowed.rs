@@ -1,7 +1,8 @@
 //! The exceptions to tidy's rules, each with its reason. One that is no longer needed is itself a violation.
 
 /// Files past the line limit that have no seam.
-pub(super) const LONG_FILES: &[(&str, &str)] = &[];
+pub(super) const LONG_FILES: &[(&str, &str)] =
+    &[("docs/cli.md", "written from the definitions of the commands, one section a command")];
 
 /// Files with `unsafe` code.
 pub(super) const UNSAFE_FILES: &[(&str, &str)] = &[(

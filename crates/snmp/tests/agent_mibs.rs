@@ -150,7 +150,7 @@ fn communities_are_in_effect_while_their_rows_are_active() {
     let engine = Engine::with_communities(engine_id, Arc::default(), communities.clone());
     assert!(is_known(&engine, "old"));
     let view = View::of(Arc::new(CommunityMib::of(communities, engine_id)));
-    assert!(!is_known(&engine, "old"), "the table is the module's now");
+    assert!(is_known(&engine, "old"), "a module that nobody has asked anything yet takes nobody's community away");
     let row = [("18.1.1.1.8.97", number(4)), ("18.1.1.1.2.97", text("secret")), ("18.1.1.1.3.97", text("ops"))];
     assert_eq!(view.set(&row[..2]), Err((INCONSISTENT, 0)));
     let tag = ("18.1.1.1.6.97", text("noc"));
@@ -158,6 +158,7 @@ fn communities_are_in_effect_while_their_rows_are_active() {
     view.set(&row).unwrap();
     assert_eq!(view.get(Instant::now(), "1.3.6.1.6.3.18.1.1.1.4.97"), octets(engine_id.as_octets()));
     assert!(is_known(&engine, "ops"));
+    assert!(!is_known(&engine, "old"), "the table is the module's now");
     view.set(&[("18.1.1.1.8.97", number(2))]).unwrap();
     assert!(!is_known(&engine, "ops"));
 }

@@ -27,7 +27,7 @@ pub struct ControlOptions {
     /// The control socket, in the data directory of the agent or node [default: hamsa-agent-data/control.sock]
     #[arg(long, value_name = "FILE", global = true)]
     pub socket: Option<PathBuf>,
-    /// Ask over HTTP instead, at the address of [control]
+    /// Ask over HTTP instead, at the address of `[control]`
     #[arg(long, value_name = "URL", conflicts_with = "socket", global = true)]
     pub url: Option<String>,
     /// The token for --url; better in --token-file or HAMSA_TOKEN

@@ -12,7 +12,7 @@ use signal_hook::iterator::Signals;
 
 use crate::control::ControlOptions;
 use crate::init::write_sample;
-use crate::modules::{Rollback, Swap, roll_back, swap};
+use crate::modules::{Rollback, Swap, install, roll_back, swap};
 use crate::node::{notify_systemd, start_log, stop_in_time};
 use crate::terminal::tell;
 
@@ -41,8 +41,20 @@ pub struct Command {
 /// What to do to an agent that runs.
 #[derive(Debug, Subcommand)]
 pub enum Action {
+    Install(AgentInstall),
     Swap(AgentSwap),
     Rollback(AgentRollback),
+}
+
+/// Install a module that the agent has, but that does not serve yet
+///
+/// It serves from then on, after a restart of the agent too. MIB-module/AgentX is one: the master for sub-agents.
+#[derive(Debug, Args)]
+pub struct AgentInstall {
+    /// KIND/NAME
+    pub module: String,
+    #[command(flatten)]
+    pub control: ControlOptions,
 }
 
 /// Replace modules by other versions while they serve: all that are named, or none
@@ -69,6 +81,7 @@ pub struct AgentRollback {
 /// The configuration has mistakes, the agent can't be started, or what is asked of it is not done.
 pub fn run(command: &Command) -> anyhow::Result<()> {
     match &command.action {
+        Some(Action::Install(AgentInstall { module, control })) => return install(module, control),
         Some(Action::Swap(AgentSwap { swap: asked, control })) => return swap(asked, control),
         Some(Action::Rollback(AgentRollback { rollback, control })) => return roll_back(rollback, control),
         None => {}

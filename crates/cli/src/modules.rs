@@ -138,6 +138,15 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     }
 }
 
+/// `install`.
+///
+/// # Errors
+/// As [`run`].
+pub fn install(module: &str, control: &ControlOptions) -> anyhow::Result<()> {
+    let shown = control.ask(&ControlRequest::Install { module: module.to_owned() }, |_| {})?;
+    line_out(&format!("Done: {} {} serves.", plain(&shown["module"]), plain(&shown["version"])))
+}
+
 /// `swap`.
 ///
 /// # Errors

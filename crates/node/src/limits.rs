@@ -228,3 +228,24 @@ pub const MAX_SWAP_BUDGET: Duration = Duration::from_secs(4);
 
 /// The longest probation that can be asked for.
 pub const MAX_PROBATION: Duration = Duration::from_secs(86_400);
+
+/// Connections of sub-agents at a time, each with a thread.
+pub const MAX_AGENTX_CONNECTIONS: usize = 64;
+
+/// Packets of sub-agents that wait to be looked at. Each sub-agent waits for its answer before it sends the next.
+pub const MAX_AGENTX_WAITING: usize = 256;
+
+/// How long a sub-agent may take nothing of what is sent to it.
+pub const AGENTX_WRITE_WAIT: Duration = Duration::from_secs(1);
+
+/// How long a sub-agent may take for an answer if it does not say itself: managers wait for a second or more.
+pub const AGENTX_ANSWER_WAIT: Duration = Duration::from_secs(1);
+
+/// How long a sub-agent may say that its answers take: it keeps the thread that asks, and a swap waits for it.
+pub const MAX_AGENTX_ANSWER_WAIT: Duration = Duration::from_secs(3);
+
+/// How long sub-agents are looked through for one variable.
+pub const MAX_AGENTX_SEARCH: Duration = Duration::from_secs(3);
+
+/// Variables that are asked for ahead at a time.
+pub const MAX_AGENTX_AHEAD: u16 = 32;

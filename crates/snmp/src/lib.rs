@@ -6,9 +6,10 @@
 //!
 //! Read [`oid`], [`value`], [`ber`], [`varbind`], [`pdu`] and [`message`] for what is on the wire, [`engine`]
 //! for how a message goes through its models, [`usm`] for what protects it, then [`manager`] or [`agent`];
-//! [`mib`] for names.
+//! [`mib`] for names, [`agentx`] for sub-agents.
 
 pub mod agent;
+pub mod agentx;
 pub mod ber;
 pub mod engine;
 pub mod limits;

@@ -163,3 +163,25 @@ pub const MAX_WAITING_TRAPS: usize = 4_096;
 /// Requests that an originator or forwarder has out at one target; more wait. A receiver of informs writes each down
 /// before it acknowledges it.
 pub const MAX_OUTSTANDING_PER_PEER: u8 = 8;
+
+/// Octets behind the header of one AgentX packet: an answer to a whole GETBULK of 64 KiB, whose names AgentX writes four
+/// octets a sub-identifier.
+pub const MAX_AGENTX_PAYLOAD_OCTETS: usize = 1 << 20;
+
+/// Subtrees of one AgentX registration's range. Ranges are made for columns and rows of one table.
+pub const MAX_AGENTX_RANGE: u32 = 1_024;
+
+/// AgentX sessions at a time. Hosts have a handful of sub-agents.
+pub const MAX_AGENTX_SESSIONS: usize = 256;
+
+/// Capabilities that the sub-agents of one master announce, all together.
+pub const MAX_AGENTX_CAPABILITIES: usize = 4_096;
+
+/// Octets of a sub-agent's description, or one of its capabilities: a `DisplayString` has 255.
+pub const MAX_AGENTX_TEXT_OCTETS: usize = 255;
+
+/// Index values that a master remembers, allocated or once allocated.
+pub const MAX_AGENTX_INDEXES: usize = 65_536;
+
+/// Answers in a row that a sub-agent may fail to give in time until its session is closed.
+pub const MAX_AGENTX_TIMEOUTS: u32 = 3;

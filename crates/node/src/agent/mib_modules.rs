@@ -3,7 +3,9 @@
 //! A swap may change what a module serves: then it is registered anew. What managers have set is in the store before
 //! they get their answer.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Instant;
 
 use hamsa_snmp::Oid;
@@ -18,6 +20,7 @@ use hamsa_snmp::vacm::Vacm;
 use hamsa_store::Store;
 use hamsa_swap::{Package, Proxy, StateSet, Version};
 
+use super::agentx::{self, AgentxServer, Listeners, ServerOptions, Subagents, Transport};
 use super::host_interfaces::HostInterfaces;
 use super::if_mib::IfMib;
 use super::swap_mib::{SwapDesk, SwapMib};
@@ -26,6 +29,9 @@ use crate::config::agent::AgentConfig;
 use crate::limits::ENTERPRISE;
 use crate::modules::{MibModuleModule, SwappableMib, mib_package, mib_state};
 use crate::swapping::SwapHost;
+
+/// The name of the AgentX socket in the data directory.
+const AGENTX_SOCKET: &str = "agentx.sock";
 
 /// What MIB modules borrow.
 pub(super) struct MibResources {
@@ -42,20 +48,36 @@ pub(super) struct MibResources {
 pub(super) struct MibModules {
     store: Arc<Store>,
     view: Arc<MibView>,
-    modules: Vec<Registered>,
+    modules: RwLock<Vec<Arc<Registered>>>,
     /// Held by whoever writes to the store or registers.
     turn: Mutex<()>,
+    started: Instant,
+    agentx_options: AgentxOptions,
+    /// Once the AgentX master is installed.
+    agentx: Mutex<Option<AgentxServer>>,
 }
+
+/// Where sub-agents connect.
+struct AgentxOptions {
+    path: PathBuf,
+    listen: Option<SocketAddr>,
+}
+
+/// The state object that says that the AgentX master is to be there after a restart.
+const AGENTX_INSTALLED: &str = "agent/installed/AgentX";
 
 struct Registered {
     name: String,
     proxy: Proxy<dyn MibModuleModule>,
+    /// The connections of its sub-agents, if it has some.
+    subagents: Option<Arc<Transport>>,
     /// Where it is registered, for which subtrees, and how many commits are in the store.
     place: Mutex<Place>,
 }
 
 struct Place {
-    id: ModuleId,
+    /// `None`: it serves nothing at present.
+    id: Option<ModuleId>,
     subtrees: Vec<Oid>,
     kept_commits: u64,
 }
@@ -82,44 +104,132 @@ impl MibModules {
             let failed = |reason: String| AgentError::State { module: name, reason };
             let module = SwappableMib::new(name, proxy.clone()).map_err(|error| failed(error.to_string()))?;
             let (subtrees, kept_commits) = (module.subtrees(), module.commits());
-            let id = view.add(Arc::new(module)).map_err(|error| failed(error.to_string()))?;
+            let id = Some(view.add(Arc::new(module)).map_err(|error| failed(error.to_string()))?);
             let place = Mutex::new(Place { id, subtrees, kept_commits });
-            modules.push(Registered { name: name.to_owned(), proxy, place });
+            modules.push(Arc::new(Registered { name: name.to_owned(), proxy, subagents: None, place }));
         }
-        Ok(MibModules { store, view, modules, turn: Mutex::default() })
+        let path = config.data_dir.join(AGENTX_SOCKET);
+        Ok(MibModules {
+            store,
+            view,
+            modules: RwLock::new(modules),
+            turn: Mutex::default(),
+            started: resources.started,
+            agentx_options: AgentxOptions { path, listen: config.agentx.listen },
+            agentx: Mutex::default(),
+        })
     }
 
-    /// After a swap: registers modules that serve other subtrees than before, and keeps what has changed.
+    /// Whether the AgentX master was installed by somebody, and is to be so after a restart.
+    pub(super) fn was_agentx_installed(&self) -> Result<bool, AgentError> {
+        Ok(self.store.get_state(AGENTX_INSTALLED)?.is_some())
+    }
+
+    /// Installs the AgentX master; from then on it is there after a restart too.
+    pub(super) fn install_agentx(self: &Arc<Self>, host: &SwapHost) -> Result<(), AgentError> {
+        let failed = |reason: String| AgentError::State { module: agentx::NAME, reason };
+        let mut server = self.agentx.lock().unwrap_or_else(PoisonError::into_inner);
+        let AgentxOptions { path, listen } = &self.agentx_options;
+        let bound = Listeners::bind(path, *listen);
+        let listeners = bound.map_err(|error| failed(format!("{}: {error}", path.display())))?;
+        let (transport, events) = Transport::new();
+        let state = agentx::first_state(self.started).map_err(|error| failed(error.0))?;
+        let resources = agentx::first_resources(&transport);
+        let packages = agentx::agentx_packages(self.started);
+        let proxy = host.install_lent::<dyn MibModuleModule>(packages, Some(state), resources)?;
+        let place = Mutex::new(Place { id: None, subtrees: Vec::new(), kept_commits: 0 });
+        let subagents = Some(transport.clone());
+        let module = Registered { name: agentx::NAME.to_owned(), proxy: proxy.clone(), subagents, place };
+        self.modules.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(module));
+        // It is to know what the agent serves itself before the first sub-agent connects.
+        self.settle();
+        let settled = Arc::downgrade(self);
+        let settle = Box::new(move || {
+            if let Some(mibs) = settled.upgrade() {
+                mibs.settle();
+            }
+        });
+        let options = ServerOptions { listeners, transport, events, subagents: Subagents(proxy), settle };
+        *server = Some(AgentxServer::start(options)?);
+        if let Err(error) = self.store.put_state(AGENTX_INSTALLED, b"") {
+            tracing::error!(%error, "AgentX will not be installed after a restart");
+        }
+        Ok(())
+    }
+
+    /// Ends the threads of the AgentX master.
+    pub(super) fn stop_agentx(&self) {
+        let server = self.agentx.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(server);
+    }
+
+    fn modules(&self) -> Vec<Arc<Registered>> {
+        self.modules.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// After a swap, or when sub-agents come and go: registers modules that serve other subtrees than before, and keeps
+    /// what has changed.
     pub(super) fn settle(&self) {
         let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        for module in &self.modules {
-            let mut place = module.place.lock().unwrap_or_else(PoisonError::into_inner);
-            let Ok(now) = SwappableMib::new(&module.name, module.proxy.clone()) else { continue };
-            let subtrees = now.subtrees();
-            if subtrees == place.subtrees {
-                continue;
+        let (theirs, own): (Vec<_>, Vec<_>) = self.modules().into_iter().partition(|module| module.subagents.is_some());
+        let mut own_subtrees = Vec::new();
+        let mut found = Vec::new();
+        for module in own {
+            match SwappableMib::new(&module.name, module.proxy.clone()) {
+                Ok(now) => {
+                    own_subtrees.extend(now.subtrees());
+                    found.push((module, now));
+                }
+                Err(_) => own_subtrees.extend(module.place().subtrees.clone()),
             }
-            match self.view.replace(place.id, Arc::new(now)) {
-                Ok(_) => place.subtrees = subtrees,
-                Err(error) => tracing::error!(module = module.name, %error, "a module can't be registered anew"),
+        }
+        // First sub-agents let go of what the agent now serves itself.
+        for module in theirs {
+            if let Some(transport) = &module.subagents {
+                transport.reserve(own_subtrees.clone());
             }
+            if let Ok(now) = SwappableMib::new(&module.name, module.proxy.clone()) {
+                self.register(&module, now.without(&own_subtrees));
+            }
+        }
+        for (module, now) in found {
+            self.register(&module, now);
         }
         drop(turn);
         self.keep();
+    }
+
+    /// Registers a module anew if it serves other subtrees than before.
+    fn register(&self, module: &Registered, now: SwappableMib) {
+        let mut place = module.place();
+        let subtrees = now.subtrees();
+        if subtrees == place.subtrees {
+            return;
+        }
+        let done = match place.id {
+            Some(id) if subtrees.is_empty() => self.view.remove(id).map(|_| None),
+            Some(id) => self.view.replace(id, Arc::new(now)).map(|_| Some(id)),
+            None => self.view.add(Arc::new(now)).map(Some),
+        };
+        match done {
+            Ok(id) => (place.id, place.subtrees) = (id, subtrees),
+            Err(error) => tracing::error!(module = module.name, %error, "a module can't be registered anew"),
+        }
     }
 
     /// Writes the states that have changed to the store, in one go. What can't be written is tried again next time.
     pub(super) fn keep(&self) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = Vec::new();
-        for module in &self.modules {
-            let kept = module.place.lock().unwrap_or_else(PoisonError::into_inner).kept_commits;
+        for module in self.modules() {
+            let kept = module.place().kept_commits;
             // A module that does not answer is barred: what is kept of it stays as it is.
             if let Ok(commits) = module.proxy.commits()
                 && commits != kept
                 && let Ok(state) = module.proxy.save(Keep::Lasting)
             {
-                changed.push((module, state_name(&module.name), commits, state));
+                let name = state_name(&module.name);
+                changed.push((module, name, commits, state));
             }
         }
         if changed.is_empty() {
@@ -130,11 +240,17 @@ impl MibModules {
         match self.store.change_states(&changes) {
             Ok(()) => {
                 for (module, _, commits, _) in changed {
-                    module.place.lock().unwrap_or_else(PoisonError::into_inner).kept_commits = commits;
+                    module.place().kept_commits = commits;
                 }
             }
             Err(error) => tracing::error!(%error, "what a manager has set is not kept on disk"),
         }
+    }
+}
+
+impl Registered {
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

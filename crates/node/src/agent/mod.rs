@@ -5,6 +5,7 @@
 //! Read [`Agent::start`] from top to bottom; `mib_modules` has which MIB modules there are and how they are kept,
 //! `first_state` what they begin with, `serve` the loop that answers.
 
+mod agentx;
 mod first_state;
 mod host_interfaces;
 mod if_mib;
@@ -26,14 +27,14 @@ use hamsa_snmp::engine::{CommunityTable, EngineId, EngineStats, EngineTime, Name
 use hamsa_snmp::usm::{KeyError, UsmUsers};
 use hamsa_snmp::vacm::Vacm;
 use hamsa_store::{OpenError, StorageError, Store, StoreOptions};
-use hamsa_swap::SwapError;
+use hamsa_swap::{Kind, ModuleId, SwapError};
 
 use crate::config::agent::AgentConfig;
 use crate::control::{ControlHttp, ControlHttpError, ControlSocket, ControlSocketError};
 use crate::identity::{self, IdentityError, StoredSalts};
 use crate::modules::{
-    AccessControlModule, CommandResponderModule, EngineResources, SwappableAccess, modular_engine, responder_package,
-    vacm_package, versions,
+    AccessControlModule, CommandResponderModule, EngineResources, MibModuleModule, SwappableAccess, modular_engine,
+    responder_package, vacm_package, versions,
 };
 use crate::net::{BindError, BoundUdp, UdpOptions};
 use crate::swapping::{Attendant, HostError, HostOptions, Permissions, SwapHost};
@@ -148,6 +149,17 @@ impl Agent {
             }
         });
 
+        let offered = Arc::downgrade(&mibs);
+        let lending = Arc::downgrade(&host);
+        host.offer(ModuleId::new(<dyn MibModuleModule>::NAME, agentx::NAME), move || {
+            let ended = || "the agent ends".to_owned();
+            let (mibs, host) = (offered.upgrade().ok_or_else(ended)?, lending.upgrade().ok_or_else(ended)?);
+            mibs.install_agentx(&host).map_err(|error| error.to_string())
+        });
+        if config.agentx.install || mibs.was_agentx_installed()? {
+            mibs.install_agentx(&host)?;
+        }
+
         let receive_buffer_bytes = usize::try_from(config.receive_buffer).unwrap_or(usize::MAX);
         let options = UdpOptions { receive_buffer_bytes, local_addresses: true };
         let sockets = config.listen.iter().map(|&address| BoundUdp::bind(address, options));
@@ -197,6 +209,7 @@ impl Agent {
         drop((socket, http));
         drop(attendant);
         drop(workers);
+        mibs.stop_agentx();
         mibs.keep();
     }
 }

@@ -21,6 +21,8 @@ pub enum ControlRequest {
     States { module: String },
     /// What swaps came to.
     History,
+    /// A module that is not there yet.
+    Install { module: String },
     /// Other versions.
     Swap {
         changes: Vec<ChangeRequest>,

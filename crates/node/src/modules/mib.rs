@@ -194,6 +194,13 @@ impl SwappableMib {
         Ok(SwappableMib { name: name.to_owned(), subtrees: proxy.subtrees()?, proxy })
     }
 
+    /// The same, but for subtrees within these, which others serve.
+    #[must_use]
+    pub fn without(mut self, others: &[Oid]) -> Self {
+        self.subtrees.retain(|subtree| !others.iter().any(|other| subtree.as_oid().starts_with(other.as_oid())));
+        self
+    }
+
     /// The way to it.
     pub fn proxy(&self) -> &Proxy<dyn MibModuleModule> {
         &self.proxy

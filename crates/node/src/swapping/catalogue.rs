@@ -62,6 +62,11 @@ pub fn shown(module: &ModuleId) -> String {
     module.to_string().replace(' ', "-")
 }
 
+/// Whether somebody means this module.
+pub(super) fn is_named(module: &ModuleId, named: &str) -> bool {
+    plain(&module.to_string()) == plain(named)
+}
+
 fn plain(name: &str) -> String {
     name.trim().replace(' ', "-").to_ascii_lowercase()
 }

@@ -7,10 +7,11 @@ use std::time::{Instant, SystemTime};
 
 use hamsa_store::Store;
 use hamsa_swap::{
-    Clock, Installation, JournalError, Kind, OnPanic, Package, Proxy, QueueIsFull, Request, Services, StateSet,
-    SwapError, SwapManager, Ticket,
+    Clock, Installation, JournalError, Kind, ModuleId, OnPanic, Package, Proxy, QueueIsFull, Request, Resources,
+    Services, StateSet, SwapError, SwapManager, Ticket,
 };
 
+use super::catalogue::{is_named, shown};
 use super::{Asker, Catalogue, FileJournal, Permissions, StoreRepository};
 
 /// The kernel can't be hosted.
@@ -35,6 +36,8 @@ pub struct HostOptions<'a> {
 
 type Hook = Box<dyn Fn() + Send + Sync>;
 
+type Installer = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
 /// The swap manager with all that it needs.
 pub struct SwapHost {
     manager: SwapManager,
@@ -44,6 +47,8 @@ pub struct SwapHost {
     started: (Instant, SystemTime),
     waker: Mutex<Option<SyncSender<()>>>,
     hooks: Mutex<Vec<Hook>>,
+    /// Modules that can be installed while the process runs.
+    offers: Mutex<Vec<(ModuleId, Installer)>>,
 }
 
 struct SystemClock;
@@ -76,6 +81,7 @@ impl SwapHost {
             started: (Instant::now(), SystemTime::now()),
             waker: Mutex::default(),
             hooks: Mutex::default(),
+            offers: Mutex::default(),
         })
     }
 
@@ -86,8 +92,21 @@ impl SwapHost {
     /// See [`SwapManager::install`].
     pub fn install<K: ?Sized + Kind>(
         &self,
+        packages: Vec<Package>,
+        state: Option<StateSet>,
+    ) -> Result<Proxy<K>, SwapError> {
+        self.install_lent(packages, state, Resources::default())
+    }
+
+    /// As [`SwapHost::install`], with something lent together with the state.
+    ///
+    /// # Errors
+    /// See [`SwapManager::install`].
+    pub fn install_lent<K: ?Sized + Kind>(
+        &self,
         mut packages: Vec<Package>,
         state: Option<StateSet>,
+        resources: Resources,
     ) -> Result<Proxy<K>, SwapError> {
         packages.sort_by_key(|package| package.version.number());
         packages.iter().for_each(|package| self.catalogue.add(package.clone()));
@@ -106,10 +125,33 @@ impl SwapHost {
         };
         let who = Asker::Host.principal();
         // A hostile message that makes a module panic must not take the module away from everybody.
-        let how = Installation { on_panic: OnPanic::Keep, state, ..Installation::default() };
+        let how = Installation { on_panic: OnPanic::Keep, state, resources };
         let proxy = self.manager.install(&who, first, how)?;
         packages.into_iter().rev().try_for_each(|package| self.manager.register(&who, package))?;
         Ok(proxy)
+    }
+
+    /// Offers a module that is not installed yet: `install` does so when somebody asks for it, once.
+    pub fn offer(&self, module: ModuleId, install: impl Fn() -> Result<(), String> + Send + Sync + 'static) {
+        self.offers.lock().unwrap_or_else(PoisonError::into_inner).push((module, Arc::new(install)));
+    }
+
+    /// Installs a module that is offered. To be called from outside of modules only.
+    ///
+    /// # Errors
+    /// None of that name is offered, it is installed already, or it can't be installed.
+    pub fn install_offered(&self, named: &str) -> Result<ModuleId, String> {
+        let (found, names) = {
+            let offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
+            let found = offers.iter().find(|(id, _)| is_named(id, named)).cloned();
+            (found, offers.iter().map(|(id, _)| shown(id)).collect::<Vec<_>>().join(", "))
+        };
+        let (id, install) =
+            found.ok_or_else(|| format!("there is no module {named:?} to install; there are: {names}"))?;
+        if self.manager.modules().iter().any(|module| module.id == id) {
+            return Err(format!("{} is installed already", shown(&id)));
+        }
+        install().map(|()| id)
     }
 
     /// The manager.

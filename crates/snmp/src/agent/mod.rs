@@ -14,6 +14,7 @@ mod peers;
 mod responder;
 mod row_status;
 pub mod scheme;
+pub(crate) mod segments;
 mod state;
 mod tabular;
 mod view;

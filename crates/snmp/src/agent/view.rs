@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use crate::agent::module::{MibModule, SearchRange, SetBinding, SetId, SetRequest};
 use crate::agent::responder::{Instrumentation, Requester, SetError};
+use crate::agent::segments::Segments;
 use crate::limits::{MAX_MODULE_SUBTREES, MAX_VIEW_MODULES};
 use crate::oid::{Oid, OidRef};
 use crate::pdu::ErrorStatus;
@@ -48,8 +49,7 @@ pub enum RegisterError {
 struct Registry {
     modules: Vec<Registered>,
     next_id: u64,
-    /// Disjoint, in order.
-    segments: Vec<Segment>,
+    segments: Segments,
 }
 
 #[derive(Clone)]
@@ -57,14 +57,6 @@ struct Registered {
     id: ModuleId,
     module: Arc<dyn MibModule>,
     subtrees: Vec<Oid>,
-}
-
-/// Names from `start` to `end` that one module serves.
-#[derive(Clone)]
-struct Segment {
-    start: Oid,
-    end: Option<Oid>,
-    module: usize,
 }
 
 impl MibView {
@@ -134,8 +126,8 @@ fn registered(id: ModuleId, module: Arc<dyn MibModule>) -> Result<Registered, Re
 }
 
 impl Registry {
-    /// Cuts the names into segments: within a subtree, the subtrees below it are somebody else's.
-    fn cut(&self) -> Result<Vec<Segment>, RegisterError> {
+    /// Who serves what: within a subtree, the subtrees below it are somebody else's.
+    fn cut(&self) -> Result<Segments, RegisterError> {
         let of_module = |(i, module): (usize, &Registered)| {
             module.subtrees.iter().map(move |subtree| (subtree.clone(), i)).collect::<Vec<_>>()
         };
@@ -145,74 +137,14 @@ impl Registry {
             let by = self.modules[pair[0].1].module.name().to_owned();
             return Err(RegisterError::Duplicate { subtree: pair[0].0.clone(), by });
         }
-        let mut segments: Vec<Segment> = Vec::with_capacity(subtrees.len());
-        // The subtrees that the present name is in, the longest last, and where each ends.
-        let mut open: Vec<(Option<Oid>, usize, Oid)> = Vec::new();
-        let push = |segments: &mut Vec<Segment>, start: Oid, end: Option<Oid>, module| {
-            if end.as_ref().is_none_or(|end| start < *end) {
-                segments.push(Segment { start, end, module });
-            }
-        };
-        for (subtree, module) in subtrees {
-            close(&mut open, Some(&subtree), &mut segments, push);
-            if let Some((_, outer, from)) = open.last_mut() {
-                push(&mut segments, from.clone(), Some(subtree.clone()), *outer);
-            }
-            open.push((end_of(&subtree), module, subtree));
-        }
-        close(&mut open, None, &mut segments, push);
-        Ok(segments)
-    }
-
-    /// The segment that a name is in, or else the first behind it.
-    fn segment(&self, name: OidRef<'_>) -> usize {
-        self.segments.partition_point(|segment| segment.end.as_ref().is_some_and(|end| end.as_oid() <= name))
-    }
-
-    fn module_at(&self, name: OidRef<'_>) -> Option<usize> {
-        let segment = self.segments.get(self.segment(name))?;
-        (segment.start.as_oid() <= name).then_some(segment.module)
-    }
-}
-
-/// Ends the open subtrees that end before or at a name; what is left of each behind the last one inside it is its own.
-fn close(
-    open: &mut Vec<(Option<Oid>, usize, Oid)>,
-    until: Option<&Oid>,
-    segments: &mut Vec<Segment>,
-    push: impl Fn(&mut Vec<Segment>, Oid, Option<Oid>, usize),
-) {
-    while let Some((end, module, from)) =
-        open.pop_if(|(end, ..)| until.is_none_or(|until| end.as_ref().is_some_and(|end| end <= until)))
-    {
-        push(segments, from, end.clone(), module);
-        if let (Some((_, _, outer_from)), Some(end)) = (open.last_mut(), end) {
-            *outer_from = end;
-        }
-    }
-}
-
-/// The first name behind a subtree; `None` where there is none.
-fn end_of(subtree: &Oid) -> Option<Oid> {
-    let mut arcs: Vec<u32> = subtree.as_oid().arcs().collect();
-    loop {
-        let last = arcs.pop()?;
-        if let Some(next) = last.checked_add(1) {
-            arcs.push(next);
-            return match (Oid::from_arcs(&arcs), &arcs[..]) {
-                (Ok(end), _) => Some(end),
-                // Behind 0.39 comes 1.0, and behind 1.39 2.0.
-                (Err(_), &[root, _]) if root < 2 => Oid::from_arcs(&[root + 1, 0]).ok(),
-                (Err(_), _) => None,
-            };
-        }
+        Ok(Segments::cut(subtrees))
     }
 }
 
 impl Instrumentation for MibView {
     fn get(&self, now: Instant, name: OidRef<'_>, to: &mut VarBindBuf) -> Result<(), ErrorStatus> {
         let registry = self.registry();
-        let Some(module) = registry.module_at(name) else {
+        let Some(module) = registry.segments.owner(name) else {
             to.push(name, Value::NoSuchObject);
             return Ok(());
         };
@@ -228,12 +160,12 @@ impl Instrumentation for MibView {
     fn get_next(&self, now: Instant, after: OidRef<'_>, to: &mut VarBindBuf) -> Result<(), ErrorStatus> {
         let registry = self.registry();
         let (octets, count) = (to.octets(), to.len());
-        for segment in &registry.segments[registry.segment(after)..] {
+        for segment in registry.segments.from(after) {
             let start = segment.start.as_oid();
             let is_start_included = after < start;
             let start = if is_start_included { start } else { after };
             let range = SearchRange { start, is_start_included, end: segment.end.as_ref().map(Oid::as_oid) };
-            let module = &registry.modules[segment.module].module;
+            let module = &registry.modules[segment.owner].module;
             match contained(|| module.get_next(now, &range, to)) {
                 Some(Ok(true)) if to.len() == count + 1 && range.contains(to.last_from(octets).name) => return Ok(()),
                 Some(Ok(false)) if to.len() == count => {}
@@ -252,7 +184,7 @@ impl Instrumentation for MibView {
         let mut parts: Vec<(usize, Vec<SetBinding<'_>>)> = Vec::new();
         let mut first_error: Option<SetError> = None;
         for (index, varbind) in varbinds.iter().enumerate() {
-            let Some(module) = registry.module_at(varbind.name) else {
+            let Some(module) = registry.segments.owner(varbind.name) else {
                 first_error.get_or_insert(SetError { status: ErrorStatus::NOT_WRITABLE, index });
                 continue;
             };

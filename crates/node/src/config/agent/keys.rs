@@ -13,15 +13,16 @@ use super::super::keys::{LogConfig, auth_protocol, priv_protocol};
 use super::super::limits::RECEIVE_BUFFER_OCTETS;
 use super::super::section::{Effect, Field, Key, Placed, Presence, Section, TableReader, section};
 use super::super::shape::{
-    Kept, List, NumberIn, OneOf, PathTo, SecretKind, Shape, SizeIn, Text, listen_address, plain_name,
+    Flag, Kept, List, NumberIn, OneOf, PathTo, SecretKind, Shape, SizeIn, Text, listen_address, plain_name,
 };
 use super::Rights;
 use crate::limits::MAX_AGENT_WORKERS;
 
 /// All tables, in the order in which they are shown.
-pub(super) const SECTIONS: [&Section; 7] = [
+pub(super) const SECTIONS: [&Section; 8] = [
     &AgentKeys::SECTION,
     &SystemKeys::SECTION,
+    &AgentxKeys::SECTION,
     &ControlKeys::SECTION,
     &LogConfig::SECTION,
     &ViewKeys::SECTION,
@@ -59,6 +60,17 @@ section! {
         restart name: Field<String> = ascii(), optional("the host's name"), example("web1.example.net");
         /// `sysLocation`: where it stands.
         restart location: String = ascii(), default("");
+    }
+}
+
+section! {
+    /// The AgentX master (RFC 2741): sub-agents bring parts of the MIB from processes of their own. They connect to the
+    /// socket `agentx.sock` in the data directory, which only the user that runs the agent, and root, may open.
+    pub(super) struct AgentxKeys = "[agentx]" {
+        /// Install it at the start. It can also be installed at any time later: `hamsa agent install MIB-module/AgentX`.
+        restart install: bool = Flag, default(false);
+        /// Where to listen for sub-agents over TCP too, on a loopback address. Every user of this host can connect there.
+        restart listen: Field<SocketAddr> = listen_address(), optional("no TCP"), example("127.0.0.1:705");
     }
 }
 

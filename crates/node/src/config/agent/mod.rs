@@ -27,7 +27,7 @@ use super::shape::{Shape, not_known, plain_name, wrong_type};
 use super::source::{Place, Source, quoted};
 use super::syntax::{self, Parsed};
 use super::{LogConfig, Privacy, Report, Secret, Surroundings, UserAuthentication};
-use keys::{AgentKeys, CommunityKeys, ControlKeys, SECTIONS, SystemKeys, UserKeys, ViewKeys};
+use keys::{AgentKeys, AgentxKeys, CommunityKeys, ControlKeys, SECTIONS, SystemKeys, UserKeys, ViewKeys};
 
 /// The view that is always there: everything.
 pub const VIEW_ALL: &str = "all";
@@ -49,6 +49,8 @@ pub struct AgentConfig {
     pub name: String,
     /// `sysLocation`.
     pub location: String,
+    /// The AgentX master.
+    pub agentx: AgentxConfig,
     /// HTTP for control, if it is wanted.
     pub control: Option<ControlConfig>,
     /// Users who may swap through SNMP.
@@ -61,6 +63,15 @@ pub struct AgentConfig {
     pub communities: BTreeMap<String, CommunityConfig>,
     /// Users by name.
     pub users: BTreeMap<String, UserConfig>,
+}
+
+/// The AgentX master.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AgentxConfig {
+    /// Whether it is installed at the start.
+    pub install: bool,
+    /// Where to listen besides the Unix socket: loopback.
+    pub listen: Option<SocketAddr>,
 }
 
 /// HTTP for control.
@@ -189,6 +200,7 @@ fn read(source: &Arc<Source>, context: &mut Context<'_>) -> Option<AgentConfig> 
         keys
     });
     let system = file.table(&SystemKeys::SECTION, SystemKeys::read);
+    let agentx = file.table(&AgentxKeys::SECTION, agentx);
     let (control, snmp_users) = file.table(&ControlKeys::SECTION, control);
     let log = file.table(&Log::SECTION, Log::read);
     let mut views = named(&mut file, &ViewKeys::SECTION, |_, table| {
@@ -221,6 +233,7 @@ fn read(source: &Arc<Source>, context: &mut Context<'_>) -> Option<AgentConfig> 
         contact: system.contact,
         name: system.name.value().unwrap_or(own_name),
         location: system.location,
+        agentx,
         control,
         snmp_swappers: snmp_users.into_iter().map(|user| user.value).collect(),
         log,
@@ -228,6 +241,18 @@ fn read(source: &Arc<Source>, context: &mut Context<'_>) -> Option<AgentConfig> 
         communities: all(communities)?,
         users: users.into_iter().map(|(name, user)| Some((name, user?))).collect::<Option<_>>()?,
     })
+}
+
+/// `[agentx]`.
+fn agentx(table: &mut TableReader<'_, '_>) -> AgentxConfig {
+    let AgentxKeys { install, listen } = AgentxKeys::read(table);
+    if let Some(Placed { value, place }) = listen.placed()
+        && !value.ip().to_canonical().is_loopback()
+    {
+        let message = format!("{value} is not a loopback address: AgentX has no security of its own (RFC 2741 §9)");
+        table.context.log.mistake(place, message);
+    }
+    AgentxConfig { install, listen: listen.value() }
 }
 
 /// `[control]`.

@@ -47,7 +47,7 @@ fn the_sample_is_a_configuration_and_so_is_each_of_its_lines() {
 fn mistakes_are_told_with_their_keys_and_without_secrets() {
     let found = mistakes(
         "[agent]\nlisten = []\nworker = 2\n[control]\nlisten = \"0.0.0.0:1\"\nsnmp_users = [\"root\"]\n\
-         [views.part]\ninclude = [\"sysDescr\"]\n[communities.c]\nview = \"al\"\n\
+         [agentx]\nlisten = \"0.0.0.0:705\"\n[views.part]\ninclude = [\"sysDescr\"]\n[communities.c]\nview = \"al\"\n\
          [users.u]\nauth_protocol = \"SHA-256\"\nauth_password = \"geheim\"\npriv_password = \"geheimgeheim\"\n\
          [users.v]\nlevel = \"authPriv\"\n[user.x]\n",
     );
@@ -58,6 +58,7 @@ fn mistakes_are_told_with_their_keys_and_without_secrets() {
     has("agent.listen", "nobody could ask");
     has("agent.worker", "did you mean workers");
     has("control.listen", "not a loopback address");
+    has("agentx.listen", "not a loopback address");
     has("control.listen", "token");
     has("control.snmp_users[0]", "not known");
     has("views.part.include[0]", "an OID in numbers");

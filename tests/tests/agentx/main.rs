@@ -1,0 +1,6 @@
+//! `hamsa agent` as an AgentX master, with net-snmp's snmpd as its sub-agent, and with sub-agents that misbehave.
+
+mod hostile;
+mod sub_agents;
+mod support;
+mod swaps;

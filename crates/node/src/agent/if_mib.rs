@@ -174,19 +174,27 @@ impl MibModule for IfMib {
     }
 
     fn get_next(&self, now: Instant, range: &SearchRange<'_>, to: &mut VarBindBuf) -> Result<bool, ErrorStatus> {
+        self.walk(now, range, 1, to).map(|found| found > 0)
+    }
+
+    fn walk(
+        &self,
+        now: Instant,
+        range: &SearchRange<'_>,
+        max: usize,
+        to: &mut VarBindBuf,
+    ) -> Result<usize, ErrorStatus> {
         let table = self.table(now);
         let at = table.variables.partition_point(|(known, _)| known.as_oid() < range.start);
-        let found = table.variables[at..].iter().find(|(known, _)| {
-            // At most one is left out: the start itself.
-            range.is_start_included || known.as_oid() != range.start
-        });
-        match found.filter(|(known, _)| range.contains(known.as_oid())) {
-            Some((name, value)) => {
-                to.push(name.as_oid(), value.as_value());
-                Ok(true)
-            }
-            None => Ok(false),
+        // Only the first can be before the range: where it is the start itself, which is left out.
+        let rest = table.variables[at..]
+            .iter()
+            .skip_while(|(known, _)| !range.is_start_included && known.as_oid() == range.start);
+        let before = to.len();
+        for (name, value) in rest.take_while(|(known, _)| range.end.is_none_or(|end| known.as_oid() < end)).take(max) {
+            to.push(name.as_oid(), value.as_value());
         }
+        Ok(to.len() - before)
     }
 }
 
@@ -194,17 +202,18 @@ impl MibModule for IfMib {
 mod tests {
     use super::*;
 
-    fn walk(module: &IfMib, from: &str) -> Vec<String> {
+    /// So many variables at a time.
+    fn walk(module: &IfMib, from: &str, max: usize) -> Vec<String> {
         let mut names = Vec::new();
         let mut at: Oid = from.parse().unwrap();
         loop {
             let range = SearchRange { start: at.as_oid(), is_start_included: false, end: None };
             let mut found = VarBindBuf::new();
-            if !module.get_next(Instant::now(), &range, &mut found).unwrap() {
+            if module.walk(Instant::now(), &range, max, &mut found).unwrap() == 0 {
                 return names;
             }
-            at = found.as_list().iter().next().unwrap().name.to_owned();
-            names.push(at.to_string());
+            names.extend(found.iter().map(|variable| variable.name.to_string()));
+            at = found.iter().last().unwrap().name.to_owned();
         }
     }
 
@@ -213,7 +222,8 @@ mod tests {
         let host = Arc::new(HostInterfaces::new());
         let now = Instant::now();
         let (plain, extended) = (IfMib::new(host.clone(), now, false), IfMib::new(host, now, true));
-        let (few, many) = (walk(&plain, "1.3"), walk(&extended, "1.3"));
+        let (few, many) = (walk(&plain, "1.3", 1), walk(&extended, "1.3", 1));
+        assert_eq!(walk(&extended, "1.3", 32), many);
         assert_eq!(few[0], "1.3.6.1.2.1.2.1.0");
         // Every Linux has its loopback, the first interface.
         assert!(few.contains(&"1.3.6.1.2.1.2.2.1.2.1".to_owned()), "{few:?}");

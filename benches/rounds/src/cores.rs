@@ -39,12 +39,15 @@ pub fn stay_on(core: usize) -> io::Result<()> {
     Ok(sched_setaffinity(None, &set)?)
 }
 
+/// Linux numbers no process higher (`PID_MAX_LIMIT`). The C library takes a much larger number for another clock.
+const PROCESSES_MAX: u32 = 1 << 22;
+
 /// User and system time of all threads of a process so far, those that have ended included.
 ///
 /// # Errors
 /// There is no such process.
 pub fn cpu_time_of_process(process: u32) -> io::Result<Duration> {
-    let process = i32::try_from(process).map_err(|_| io::ErrorKind::NotFound)?;
+    let process = i32::try_from(process).ok().filter(|_| process <= PROCESSES_MAX).ok_or(io::ErrorKind::NotFound)?;
     let time = ClockId::pid_cpu_clock_id(Pid::from_raw(process))?.now()?;
     Ok(time.into())
 }
@@ -62,8 +65,8 @@ mod tests {
             sum = std::hint::black_box(sum + 1);
         }
         assert!(cpu_time_of_process(own).unwrap() > before);
-        // Linux numbers no process beyond 2^22.
-        assert!(cpu_time_of_process((1 << 22) + 1).is_err());
+        assert!(cpu_time_of_process(PROCESSES_MAX + 1).is_err());
+        assert!(cpu_time_of_process(u32::MAX).is_err());
     }
 
     #[test]

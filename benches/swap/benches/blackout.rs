@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hamsa_bench_rounds::{Target, informs};
-use hamsa_bench_swap::{Work, Worker, host, operator, package};
-use hamsa_swap::{Module, Resources, SwapError, SwapOptions};
+use hamsa_bench_swap::{Work, Worker, host, swap};
+use hamsa_swap::{Module, Resources, SwapError};
 
 const SWAPS: u32 = 2000;
 
@@ -22,16 +22,20 @@ fn main() -> Result<(), SwapError> {
     for callers in [1, 2] {
         let ours = ours(callers)?;
         let peer = peer(callers)?;
-        let what = |which: &str| format!("blackout of a swap, 64 KiB of state, {callers} calling: {which}, ms");
-        for (which, part, target) in
-            [("median", 0.5, Target::Informs), ("p99", 0.99, Target::AtMost(1.0)), ("longest", 1.0, Target::Informs)]
-        {
+        let what = |which: &str| format!("blackout of a swap, 64 KiB of state, {callers} calling: {which}");
+        for (which, part, target) in [
+            ("median, ms", 0.5, Target::Informs),
+            ("p99, ms", 0.99, Target::AtMost(1.0)),
+            ("longest, ms", 1.0, Target::Informs),
+        ] {
             let (ours, peer) = (ours.at(part), peer.at(part));
             informs(&what(which), &format!("{ours:.3} ms"), &format!("{peer:.3} ms RwLock"), ours, target);
         }
+        let aborted = ours.aborted as f64;
+        informs(&what("swaps taken back"), &format!("{aborted} of {SWAPS}"), "-", aborted, Target::Informs);
         let (ours, peer) = (ours.longest_call, peer.longest_call);
         informs(
-            &what("longest call"),
+            &what("longest call, ms"),
             &format!("{ours:.3} ms"),
             &format!("{peer:.3} ms RwLock"),
             ours,
@@ -43,11 +47,9 @@ fn main() -> Result<(), SwapError> {
 
 fn ours(callers: usize) -> Result<Measured, SwapError> {
     let (manager, proxy) = host()?;
-    measure(
-        callers,
-        |value| proxy.touch(value).is_ok(),
-        |minor| Ok(manager.swap(&operator(), vec![package(minor)], SwapOptions::default())?.blackout),
-    )
+    let aborted = AtomicU64::new(0);
+    let measured = measure(callers, |value| proxy.touch(value).is_ok(), |minor| swap(&manager, minor, &aborted))?;
+    Ok(Measured { aborted: aborted.into_inner(), ..measured })
 }
 
 fn peer(callers: usize) -> Result<Measured, SwapError> {
@@ -76,6 +78,8 @@ struct Measured {
     /// In order.
     blackouts: Vec<f64>,
     longest_call: f64,
+    /// Swaps that were taken back, and made at another try.
+    aborted: u64,
 }
 
 impl Measured {
@@ -122,5 +126,5 @@ fn measure(
     assert_eq!(failed.into_inner(), 0, "calls were lost");
     blackouts.sort();
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
-    Ok(Measured { blackouts: blackouts.into_iter().map(ms).collect(), longest_call: ms(longest) })
+    Ok(Measured { blackouts: blackouts.into_iter().map(ms).collect(), longest_call: ms(longest), aborted: 0 })
 }

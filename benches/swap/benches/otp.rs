@@ -3,6 +3,7 @@
 //! module is closed. `benches/README.md` says what OTP is given in its favour.
 //!
 //! Wall-clock time: what else runs on the machine is in it, for both. They take turns.
+#![allow(clippy::print_stdout, reason = "what a bench says, it says on its standard output")]
 
 use std::path::Path;
 use std::process::Command;
@@ -12,8 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use hamsa_bench_rounds::{Target, informs, skipped};
-use hamsa_bench_swap::{Work, host, operator, package};
-use hamsa_swap::SwapOptions;
+use hamsa_bench_swap::{Work, host, swap};
 use hamsa_testkit::{Process, program};
 
 /// Runs of each, in turns.
@@ -91,7 +91,7 @@ impl Measured {
 fn run_ours(callers: usize) -> anyhow::Result<Measured> {
     let (manager, proxy) = host()?;
     let slots: Vec<Slot> = (0..callers).map(|_| Slot::default()).collect();
-    let stop = AtomicBool::new(false);
+    let (stop, aborted) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
         for slot in &slots {
             let (stop, proxy) = (&stop, &proxy);
@@ -112,15 +112,17 @@ fn run_ours(callers: usize) -> anyhow::Result<Measured> {
         let changed = (1..=CHANGES).try_for_each(|minor| {
             thread::sleep(PAUSE);
             slots.iter().for_each(|slot| slot.longest_ns.store(0, Ordering::Relaxed));
-            let report = manager.swap(&operator(), vec![package(minor)], SwapOptions::default())?;
+            let closed = swap(&manager, minor, &aborted)?;
             wait_for_answers(&slots, 2)?;
-            measured.closed.push(report.blackout.as_nanos() as u64);
+            measured.closed.push(closed.as_nanos() as u64);
             measured.gaps.push(slots.iter().map(|slot| slot.longest_ns.load(Ordering::Relaxed)).max().unwrap_or(0));
             Ok(())
         });
         stop.store(true, Ordering::Relaxed);
         let failed: u64 = slots.iter().map(|slot| slot.failed.load(Ordering::Relaxed)).sum();
         ensure!(failed == 0, "{failed} calls were lost");
+        let aborted = aborted.load(Ordering::Relaxed);
+        println!("{callers} calling: {aborted} of {CHANGES} swaps were taken back, and made at another try");
         changed.map(|()| measured)
     })
 }

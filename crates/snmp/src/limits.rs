@@ -82,6 +82,10 @@ pub const MIN_PASSWORD_OCTETS: usize = 8;
 /// Repetitions of one GETBULK that are served; a datagram is full long before.
 pub const MAX_BULK_REPETITIONS: u32 = 10_000;
 
+/// Variables that a MIB module appends at once to a GETBULK's response: as many as managers usually ask for. What does
+/// not fit into the response was read in vain.
+pub const MAX_WALK: usize = 32;
+
 /// Variables that one GETNEXT steps over, because they are outside the principal's view or v1 can't say their
 /// values, before it gives up with `genErr`.
 pub const MAX_HIDDEN_SUCCESSORS: usize = 100_000;

@@ -5,6 +5,7 @@ use std::sync::RwLock;
 use crate::engine::{AccessControl, AccessDenied, AccessRequest, Name, ViewType};
 use crate::message::SecurityLevel;
 use crate::oid::{Oid, OidRef};
+use crate::varbind::VarBindList;
 
 /// A row of `vacmSecurityToGroupTable`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,11 +87,19 @@ impl Vacm {
 impl AccessControl for Vacm {
     fn is_access_allowed(&self, request: &AccessRequest<'_>, variable: OidRef<'_>) -> Result<(), AccessDenied> {
         let tables = self.0.read().expect("no panic under this lock");
-        if tables.contexts.binary_search(request.context_name).is_err() {
-            return Err(AccessDenied::NoSuchContext);
-        }
         let view = tables.view(request)?;
         if tables.contains(view, variable)? { Ok(()) } else { Err(AccessDenied::NotInView) }
+    }
+
+    fn count_allowed(&self, request: &AccessRequest<'_>, variables: VarBindList<'_>) -> Result<usize, AccessDenied> {
+        let tables = self.0.read().expect("no panic under this lock");
+        let view = tables.view(request)?;
+        for (i, variable) in variables.iter().enumerate() {
+            if !tables.contains(view, variable.name)? {
+                return Ok(i);
+            }
+        }
+        Ok(variables.len())
     }
 }
 
@@ -102,8 +111,11 @@ impl VacmTables {
         self
     }
 
-    /// Steps 2 to 4 of RFC 3415 §3.2: the view that the principal's group has.
+    /// Steps 1 to 4 of RFC 3415 §3.2: the view that the principal's group has.
     fn view(&self, request: &AccessRequest<'_>) -> Result<&Name, AccessDenied> {
+        if self.contexts.binary_search(request.context_name).is_err() {
+            return Err(AccessDenied::NoSuchContext);
+        }
         let principal = (request.security_model, request.security_name);
         // The first of equal rows, as they were given.
         let at = self.members.partition_point(|member| member.principal() < principal);

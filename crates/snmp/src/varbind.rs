@@ -112,6 +112,13 @@ impl<'a> Iterator for VarBinds<'a> {
 
 impl ExactSizeIterator for VarBinds<'_> {}
 
+impl VarBinds<'_> {
+    /// The octets of the bindings that are still to come.
+    fn octets_left(&self) -> usize {
+        self.list.clone().rest().len()
+    }
+}
+
 /// Bindings under construction, or kept to be sent again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct VarBindBuf {
@@ -176,6 +183,31 @@ impl VarBindBuf {
     pub(crate) fn last_from(&self, octets: usize) -> VarBind<'_> {
         let list = VarBindList { content: &self.content[octets..], count: 1 };
         list.first().unwrap_or(VarBind { name: OidRef::ZERO, value: Value::EndOfMibView })
+    }
+
+    /// The bindings that were pushed after the list had `octets` octets and `count` bindings.
+    pub(crate) fn since(&self, octets: usize, count: usize) -> VarBindList<'_> {
+        VarBindList { content: &self.content[octets..], count: self.count - count }
+    }
+
+    /// Of the bindings that were pushed after the list had `octets` octets and `count` bindings: keeps the first ones, at
+    /// most `keep`, and no more than make `room` octets of the whole list. How many that are.
+    pub(crate) fn cut(&mut self, (octets, count): (usize, usize), keep: usize, room: usize) -> usize {
+        let pushed = self.since(octets, count);
+        if pushed.len() <= keep && self.octets() <= room {
+            return pushed.len();
+        }
+        let (mut end, mut kept) = (octets, 0);
+        let mut bindings = pushed.iter();
+        while kept < keep && bindings.next().is_some() {
+            let so_far = self.octets() - bindings.octets_left();
+            if so_far > room {
+                break;
+            }
+            (end, kept) = (so_far, kept + 1);
+        }
+        self.truncate(end, count + kept);
+        kept
     }
 
     /// How many octets the bindings take in a message.

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use hamsa_snmp::agent::mibs::{Capability, SystemIdentity, SystemMib};
 use hamsa_snmp::agent::{
     Instrumentation, MibModule, MibView, RegisterError, Requester, SearchRange, SetBinding, SetError, SetId, SetRequest,
 };
-use hamsa_snmp::engine::Name;
+use hamsa_snmp::engine::{EngineStats, Name};
 use hamsa_snmp::message::SecurityLevel;
 use hamsa_snmp::pdu::ErrorStatus;
 use hamsa_snmp::{Oid, OidRef, OwnedValue, Value, VarBindBuf};
@@ -27,6 +28,10 @@ enum Fault {
     RunsAway,
     /// It says that it answered, and did not.
     Silent,
+    /// It answers a walk with more than was asked for.
+    Overfills,
+    /// It answers a walk backwards.
+    TurnsBack,
     FailsTest,
     FailsCommit,
     PanicsInCommit,
@@ -118,6 +123,26 @@ impl MibModule for Fake {
         Ok(true)
     }
 
+    fn walk(
+        &self,
+        now: Instant,
+        range: &SearchRange<'_>,
+        max: usize,
+        to: &mut VarBindBuf,
+    ) -> Result<usize, ErrorStatus> {
+        if matches!(self.fault, Fault::Panics | Fault::Errs | Fault::StandsStill | Fault::RunsAway | Fault::Silent) {
+            return self.get_next(now, range, to).map(usize::from);
+        }
+        let variables = self.variables.lock().unwrap();
+        let max = if self.fault == Fault::Overfills { usize::MAX } else { max };
+        let mut found: Vec<_> = variables.iter().filter(|(name, _)| range.contains(name.as_oid())).take(max).collect();
+        if self.fault == Fault::TurnsBack {
+            found.reverse();
+        }
+        found.iter().for_each(|(name, value)| to.push(name.as_oid(), value.as_value()));
+        Ok(found.len())
+    }
+
     fn test_set(&self, _set: &SetRequest<'_>, bindings: &[SetBinding<'_>]) -> Result<(), SetError> {
         self.enter("test");
         if self.fault == Fault::FailsTest {
@@ -166,19 +191,24 @@ fn get(view: &MibView, name: &str) -> Result<OwnedValue, ErrorStatus> {
 }
 
 fn walk(view: &MibView) -> Result<Vec<String>, ErrorStatus> {
+    walk_by(view, 1)
+}
+
+/// So many variables at a time.
+fn walk_by(view: &MibView, max: usize) -> Result<Vec<String>, ErrorStatus> {
     let mut names = Vec::new();
-    let mut cursor = Oid::from_arcs(&[0, 0]).unwrap();
+    let mut cursor = oid("0.0");
     loop {
         let mut to = VarBindBuf::new();
-        view.get_next(Instant::now(), cursor.as_oid(), &mut to)?;
-        let found = to.iter().next().unwrap();
-        if found.value == Value::EndOfMibView {
-            assert_eq!(found.name, cursor.as_oid());
+        let found = view.walk(Instant::now(), cursor.as_oid(), max, &mut to)?;
+        assert!(found <= max && to.len() == found.max(1));
+        let last = to.iter().last().unwrap();
+        if last.value == Value::EndOfMibView {
+            assert!(found == 0 && last.name == cursor.as_oid());
             return Ok(names);
         }
-        assert!(found.name > cursor.as_oid());
-        cursor = found.name.to_owned();
-        names.push(cursor.to_string());
+        names.extend(to.iter().map(|variable| variable.name.to_string()));
+        cursor = last.name.to_owned();
     }
 }
 
@@ -269,7 +299,9 @@ fn walks_are_those_of_the_obvious_answer() {
         }
         expected.sort();
         let expected: Vec<String> = expected.iter().map(Oid::to_string).collect();
-        assert_eq!(walk(&view).unwrap(), expected, "seed {seed}: {all:?}");
+        for max in [1, 2, 7, 100] {
+            assert_eq!(walk_by(&view, max).unwrap(), expected, "seed {seed}: {all:?}");
+        }
     }
 }
 
@@ -288,6 +320,34 @@ fn a_broken_module_costs_gen_err_and_no_more() {
         assert_eq!(to.iter().next().unwrap().name, oid("1.3.3.1").as_oid());
         view.replace(id, fake("mended", &["1.3.2"], &["1.3.2.1"], Fault::None)).unwrap();
         assert_eq!(walk(&view).unwrap(), ["1.3.1.1", "1.3.2.1", "1.3.3.1"]);
+    }
+}
+
+#[test]
+fn a_walk_that_is_none_costs_gen_err() {
+    let names = ["1.3.2.1", "1.3.2.2", "1.3.2.3"];
+    for fault in [Fault::Overfills, Fault::TurnsBack] {
+        let view = MibView::new();
+        view.add(fake("broken", &["1.3.2"], &names, fault)).unwrap();
+        assert_eq!(walk_by(&view, 2), Err(ErrorStatus::GEN_ERR), "{fault:?}");
+    }
+}
+
+#[test]
+fn tables_are_walked_by_many_as_by_one() {
+    let view = MibView::new();
+    let now = Instant::now();
+    let identity =
+        SystemIdentity { description: "d".into(), object_id: oid("1.3.6.1.4.1.32473.1"), services: 72, started: now };
+    let system = SystemMib::of(identity, Arc::new(EngineStats::default()));
+    let capability = |n: u32| Capability { id: oid(&format!("1.3.6.1.4.1.32473.{n}")), description: n.to_string() };
+    system.set_capabilities(now, &(1..9).map(capability).collect::<Vec<_>>()).unwrap();
+    view.add(Arc::new(system)).unwrap();
+    let by_one = walk(&view).unwrap();
+    // Three columns of sysORTable, and the scalars around it.
+    assert!(by_one.len() > 3 * 8 + 7, "{by_one:?}");
+    for max in [2, 3, 7, 32] {
+        assert_eq!(walk_by(&view, max).unwrap(), by_one, "{max}");
     }
 }
 

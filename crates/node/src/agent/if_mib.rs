@@ -171,7 +171,17 @@ impl MibModule for IfMib {
     }
 
     fn get_next(&self, now: Instant, range: &SearchRange<'_>, to: &mut VarBindBuf) -> Result<bool, ErrorStatus> {
-        Ok(self.table(now).variables.get_next(range, to))
+        Ok(self.walk(now, range, 1, to)? > 0)
+    }
+
+    fn walk(
+        &self,
+        now: Instant,
+        range: &SearchRange<'_>,
+        max: usize,
+        to: &mut VarBindBuf,
+    ) -> Result<usize, ErrorStatus> {
+        Ok(self.table(now).variables.walk(range, max, to))
     }
 }
 
@@ -179,17 +189,18 @@ impl MibModule for IfMib {
 mod tests {
     use super::*;
 
-    fn walk(module: &IfMib, from: &str) -> Vec<String> {
+    /// So many variables at a time.
+    fn walk(module: &IfMib, from: &str, max: usize) -> Vec<String> {
         let mut names = Vec::new();
         let mut at: Oid = from.parse().unwrap();
         loop {
             let range = SearchRange { start: at.as_oid(), is_start_included: false, end: None };
             let mut found = VarBindBuf::new();
-            if !module.get_next(Instant::now(), &range, &mut found).unwrap() {
+            if module.walk(Instant::now(), &range, max, &mut found).unwrap() == 0 {
                 return names;
             }
-            at = found.as_list().iter().next().unwrap().name.to_owned();
-            names.push(at.to_string());
+            names.extend(found.iter().map(|variable| variable.name.to_string()));
+            at = found.iter().last().unwrap().name.to_owned();
         }
     }
 
@@ -198,7 +209,8 @@ mod tests {
         let host = Arc::new(HostInterfaces::new());
         let now = Instant::now();
         let (plain, extended) = (IfMib::new(host.clone(), now, false), IfMib::new(host, now, true));
-        let (few, many) = (walk(&plain, "1.3"), walk(&extended, "1.3"));
+        let (few, many) = (walk(&plain, "1.3", 1), walk(&extended, "1.3", 1));
+        assert_eq!(walk(&extended, "1.3", 32), many);
         assert_eq!(few[0], "1.3.6.1.2.1.2.1.0");
         // Every Linux has its loopback, the first interface.
         assert!(few.contains(&"1.3.6.1.2.1.2.2.1.2.1".to_owned()), "{few:?}");

@@ -26,17 +26,20 @@ impl Variables {
 
     /// Appends the first variable of a range; whether there is one.
     pub(super) fn get_next(&self, range: &SearchRange<'_>, to: &mut VarBindBuf) -> bool {
+        self.walk(range, 1, to) > 0
+    }
+
+    /// Appends the first variables of a range, `max` at most; how many.
+    pub(super) fn walk(&self, range: &SearchRange<'_>, max: usize, to: &mut VarBindBuf) -> usize {
         let at = self.0.partition_point(|(known, _)| match range.is_start_included {
             true => known.as_oid() < range.start,
             false => known.as_oid() <= range.start,
         });
-        match self.0.get(at).filter(|(known, _)| range.contains(known.as_oid())) {
-            Some((name, value)) => {
-                to.push(name.as_oid(), value.as_value());
-                true
-            }
-            None => false,
+        let before = to.len();
+        for (name, value) in self.0[at..].iter().take(max).take_while(|(known, _)| range.contains(known.as_oid())) {
+            to.push(name.as_oid(), value.as_value());
         }
+        to.len() - before
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use hamsa_snmp::OidRef;
 use hamsa_snmp::engine::{AccessControl, AccessDenied, AccessRequest};
+use hamsa_snmp::{OidRef, VarBindList};
 use hamsa_swap::{CallError, Candidate, Kind, ModuleId, Package, Proxy, kind};
 
 use super::{BuiltIn, version};
@@ -18,6 +18,14 @@ pub trait AccessControlModule {
         request: &AccessRequest<'_>,
         variable: OidRef<'_>,
     ) -> Result<Result<(), AccessDenied>, CallError>;
+
+    /// How many of the variables are allowed until one is not in the view.
+    #[typed_only]
+    fn count_allowed(
+        &self,
+        request: &AccessRequest<'_>,
+        variables: VarBindList<'_>,
+    ) -> Result<Result<usize, AccessDenied>, CallError>;
 }
 
 impl AccessControlModule for BuiltIn<Arc<dyn AccessControl>> {
@@ -27,6 +35,14 @@ impl AccessControlModule for BuiltIn<Arc<dyn AccessControl>> {
         variable: OidRef<'_>,
     ) -> Result<Result<(), AccessDenied>, CallError> {
         Ok(self.model.is_access_allowed(request, variable))
+    }
+
+    fn count_allowed(
+        &self,
+        request: &AccessRequest<'_>,
+        variables: VarBindList<'_>,
+    ) -> Result<Result<usize, AccessDenied>, CallError> {
+        Ok(self.model.count_allowed(request, variables))
     }
 }
 
@@ -44,6 +60,10 @@ impl AccessControl for SwappableAccess {
     fn is_access_allowed(&self, request: &AccessRequest<'_>, variable: OidRef<'_>) -> Result<(), AccessDenied> {
         // Nothing is shown to whom nobody vouches for.
         self.0.is_access_allowed(request, variable).unwrap_or(Err(AccessDenied::Unavailable))
+    }
+
+    fn count_allowed(&self, request: &AccessRequest<'_>, variables: VarBindList<'_>) -> Result<usize, AccessDenied> {
+        self.0.count_allowed(request, variables).unwrap_or(Err(AccessDenied::Unavailable))
     }
 }
 

@@ -38,6 +38,16 @@ pub trait MibModuleModule {
         to: &mut VarBindBuf,
     ) -> Result<Result<bool, ErrorStatus>, CallError>;
 
+    /// Appends the first variables of a range, at most so many.
+    #[typed_only]
+    fn walk(
+        &self,
+        now: Instant,
+        range: &SearchRange<'_>,
+        max: usize,
+        to: &mut VarBindBuf,
+    ) -> Result<Result<usize, ErrorStatus>, CallError>;
+
     /// Tests its part of a SET and reserves what the commit needs.
     #[typed_only]
     fn test_set(&self, set: &SetRequest<'_>, bindings: &[SetBinding<'_>]) -> Result<Result<(), SetError>, CallError>;
@@ -117,6 +127,16 @@ impl MibModuleModule for Native {
         to: &mut VarBindBuf,
     ) -> Result<Result<bool, ErrorStatus>, CallError> {
         Ok(self.module.get_next(now, range, to))
+    }
+
+    fn walk(
+        &self,
+        now: Instant,
+        range: &SearchRange<'_>,
+        max: usize,
+        to: &mut VarBindBuf,
+    ) -> Result<Result<usize, ErrorStatus>, CallError> {
+        Ok(self.module.walk(now, range, max, to))
     }
 
     fn test_set(&self, set: &SetRequest<'_>, bindings: &[SetBinding<'_>]) -> Result<Result<(), SetError>, CallError> {
@@ -222,6 +242,16 @@ impl MibModule for SwappableMib {
 
     fn get_next(&self, now: Instant, range: &SearchRange<'_>, to: &mut VarBindBuf) -> Result<bool, ErrorStatus> {
         self.proxy.get_next(now, range, to).unwrap_or(Err(ErrorStatus::GEN_ERR))
+    }
+
+    fn walk(
+        &self,
+        now: Instant,
+        range: &SearchRange<'_>,
+        max: usize,
+        to: &mut VarBindBuf,
+    ) -> Result<usize, ErrorStatus> {
+        self.proxy.walk(now, range, max, to).unwrap_or(Err(ErrorStatus::GEN_ERR))
     }
 
     fn test_set(&self, set: &SetRequest<'_>, bindings: &[SetBinding<'_>]) -> Result<(), SetError> {

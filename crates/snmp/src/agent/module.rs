@@ -31,6 +31,19 @@ pub trait MibModule: Send + Sync {
     /// Appends the first variable of a range. `false`: there is none, and nothing is appended.
     fn get_next(&self, now: Instant, range: &SearchRange<'_>, to: &mut VarBindBuf) -> Result<bool, ErrorStatus>;
 
+    /// Appends the first variables of a range in their order, at most `max`, which is 1 or more; how many. It may stop
+    /// sooner, after one at least: 0 says that there is none.
+    fn walk(
+        &self,
+        now: Instant,
+        range: &SearchRange<'_>,
+        max: usize,
+        to: &mut VarBindBuf,
+    ) -> Result<usize, ErrorStatus> {
+        let _ = max;
+        self.get_next(now, range, to).map(usize::from)
+    }
+
     /// Tests the module's part of a SET and reserves all that the commit needs, changing nothing that can be seen.
     /// [`SetError::index`] is a binding's own.
     fn test_set(&self, set: &SetRequest<'_>, bindings: &[SetBinding<'_>]) -> Result<(), SetError> {

@@ -10,7 +10,7 @@ use crate::ber::Writer;
 use crate::engine::{
     AccessControl, AccessDenied, AccessRequest, Engine, Envelope, Name, OutgoingError, Received, Statistic, ViewType,
 };
-use crate::limits::{MAX_BULK_REPETITIONS, MAX_HIDDEN_SUCCESSORS, RESPONSE_HEADERS_OCTETS};
+use crate::limits::{MAX_BULK_REPETITIONS, MAX_HIDDEN_SUCCESSORS, MAX_WALK, RESPONSE_HEADERS_OCTETS};
 use crate::message::{SecurityLevel, Version};
 use crate::oid::{Oid, OidRef};
 use crate::pdu::{AnyPdu, ErrorStatus, Pdu, PduKind};
@@ -44,6 +44,15 @@ pub trait Instrumentation: Send + Sync {
 
     /// Appends the first variable after this name, or this name with `endOfMibView`.
     fn get_next(&self, now: Instant, after: OidRef<'_>, to: &mut VarBindBuf) -> Result<(), ErrorStatus>;
+
+    /// Appends the first variables after this name in their order, at most `max`, which is 1 or more; how many. It may
+    /// stop sooner, after one at least: 0 says that there is none, and this name with `endOfMibView` is appended.
+    fn walk(&self, now: Instant, after: OidRef<'_>, max: usize, to: &mut VarBindBuf) -> Result<usize, ErrorStatus> {
+        let _ = max;
+        let octets = to.octets();
+        self.get_next(now, after, to)?;
+        Ok(usize::from(to.last_from(octets).value != Value::EndOfMibView))
+    }
 
     /// Sets all variables, or none (RFC 3416 §4.2.5).
     fn set(&self, now: Instant, requester: Requester<'_>, varbinds: VarBindList<'_>) -> Result<(), SetError>;
@@ -225,7 +234,12 @@ impl CommandResponder {
                 return Ok(());
             }
         }
-        for _ in 0..bulk.max_repetitions.min(MAX_BULK_REPETITIONS) {
+        let repetitions = bulk.max_repetitions.min(MAX_BULK_REPETITIONS);
+        if let ([_], true) = (&cursors[..], asked.envelope.version != Version::V1) {
+            let column = cursors.remove(0);
+            return self.repeat(asked, column, repetitions, room, varbinds).map_err(|reason| reason.at(fixed + 1));
+        }
+        for _ in 0..repetitions {
             let mut all_at_end = true;
             for (i, cursor) in cursors.iter_mut().enumerate() {
                 let (octets, count) = (varbinds.octets(), varbinds.len());
@@ -242,6 +256,53 @@ impl CommandResponder {
             }
             if all_at_end {
                 return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The repetitions of a GETBULK's only repeater, many variables at a time.
+    fn repeat(
+        &self,
+        asked: &Asked<'_>,
+        mut cursor: Oid,
+        repetitions: u32,
+        room: usize,
+        varbinds: &mut VarBindBuf,
+    ) -> Result<(), Reason> {
+        let mut left = repetitions as usize;
+        while left > 0 {
+            let before = (varbinds.octets(), varbinds.len());
+            let max = left.min(MAX_WALK);
+            let found =
+                asked.instrumentation.walk(asked.now, cursor.as_oid(), max, varbinds).map_err(Reason::Status)?;
+            let pushed = varbinds.since(before.0, before.1);
+            let allowed = if found == 0 {
+                // `endOfMibView`, which nobody is denied.
+                pushed.len()
+            } else {
+                self.access.count_allowed(&asked.access_request(ViewType::Read), pushed)?
+            };
+            let kept = varbinds.cut(before, allowed, room);
+            if kept < allowed || found == 0 {
+                return Ok(());
+            }
+            left -= kept;
+            if let Some(last) = varbinds.since(before.0, before.1).iter().last() {
+                cursor = last.name.to_owned();
+            }
+            if allowed < found && left > 0 {
+                let (octets, count) = (varbinds.octets(), varbinds.len());
+                let at_end = self.successor(asked, cursor.as_oid(), varbinds)?;
+                if varbinds.octets() > room {
+                    varbinds.truncate(octets, count);
+                    return Ok(());
+                }
+                if at_end {
+                    return Ok(());
+                }
+                cursor = varbinds.last_from(octets).name.to_owned();
+                left -= 1;
             }
         }
         Ok(())
@@ -291,10 +352,7 @@ impl CommandResponder {
     }
 
     fn allowed(&self, asked: &Asked<'_>, view_type: ViewType, variable: OidRef<'_>) -> Result<(), AccessDenied> {
-        let Envelope { security_model, security_name, level, context_name, .. } = asked.envelope;
-        let request =
-            AccessRequest { security_model: *security_model, security_name, level: *level, context_name, view_type };
-        self.access.is_access_allowed(&request, variable)
+        self.access.is_access_allowed(&asked.access_request(view_type), variable)
     }
 }
 
@@ -312,6 +370,11 @@ impl Asked<'_> {
         let Envelope { state, context_name, context_engine_id, .. } = self.envelope;
         let names = state.0.len() + context_name.as_octets().len() + context_engine_id.as_octets().len();
         RESPONSE_HEADERS_OCTETS + names
+    }
+
+    fn access_request(&self, view_type: ViewType) -> AccessRequest<'_> {
+        let &Envelope { security_model, ref security_name, level, ref context_name, .. } = self.envelope;
+        AccessRequest { security_model, security_name, level, context_name, view_type }
     }
 }
 

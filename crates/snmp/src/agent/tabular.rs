@@ -367,11 +367,25 @@ impl<R: Rules> MibModule for Tabular<R> {
     }
 
     fn get_next(&self, now: Instant, range: &SearchRange<'_>, to: &mut VarBindBuf) -> Result<bool, ErrorStatus> {
+        self.walk(now, range, 1, to).map(|found| found > 0)
+    }
+
+    fn walk(
+        &self,
+        now: Instant,
+        range: &SearchRange<'_>,
+        max: usize,
+        to: &mut VarBindBuf,
+    ) -> Result<usize, ErrorStatus> {
         let state = self.current();
+        let mut found = 0;
         let behind = self.objects.partition_point(|object| object.oid.as_oid() <= range.start);
         for object in &self.objects[behind.saturating_sub(1)..] {
+            if found == max {
+                return Ok(found);
+            }
             if range.end.is_some_and(|end| object.oid.as_oid() >= end) {
-                return Ok(false);
+                return Ok(found);
             }
             match object.kind {
                 Kind::Scalar(scalar) => {
@@ -380,7 +394,7 @@ impl<R: Rules> MibModule for Tabular<R> {
                         && let Some(value) = self.scalar_value(now, &state, scalar)
                     {
                         to.push(name.as_oid(), value.as_value());
-                        return Ok(true);
+                        found += 1;
                     }
                 }
                 Kind::Column(table, column) => {
@@ -395,15 +409,18 @@ impl<R: Rules> MibModule for Tabular<R> {
                         let Some(value) = row.get(column) else { continue };
                         let Ok(name) = key.name_below(&object.oid) else { continue };
                         if !range.contains(name.as_oid()) {
-                            return Ok(false);
+                            return Ok(found);
                         }
                         to.push(name.as_oid(), value);
-                        return Ok(true);
+                        found += 1;
+                        if found == max {
+                            return Ok(found);
+                        }
                     }
                 }
             }
         }
-        Ok(false)
+        Ok(found)
     }
 
     fn test_set(&self, set: &SetRequest<'_>, bindings: &[SetBinding<'_>]) -> Result<(), SetError> {

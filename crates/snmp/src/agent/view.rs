@@ -158,6 +158,10 @@ impl Instrumentation for MibView {
     }
 
     fn get_next(&self, now: Instant, after: OidRef<'_>, to: &mut VarBindBuf) -> Result<(), ErrorStatus> {
+        self.walk(now, after, 1, to).map(drop)
+    }
+
+    fn walk(&self, now: Instant, after: OidRef<'_>, max: usize, to: &mut VarBindBuf) -> Result<usize, ErrorStatus> {
         let registry = self.registry();
         let (octets, count) = (to.octets(), to.len());
         for segment in registry.segments.from(after) {
@@ -166,14 +170,18 @@ impl Instrumentation for MibView {
             let start = if is_start_included { start } else { after };
             let range = SearchRange { start, is_start_included, end: segment.end.as_ref().map(Oid::as_oid) };
             let module = &registry.modules[segment.owner].module;
-            match contained(|| module.get_next(now, &range, to)) {
-                Some(Ok(true)) if to.len() == count + 1 && range.contains(to.last_from(octets).name) => return Ok(()),
-                Some(Ok(false)) if to.len() == count => {}
+            match contained(|| module.walk(now, &range, max, to)) {
+                Some(Ok(0)) if to.len() == count => {}
+                Some(Ok(found))
+                    if found <= max && to.len() == count + found && is_walk(&range, to.since(octets, count)) =>
+                {
+                    return Ok(found);
+                }
                 _ => return Err(ErrorStatus::GEN_ERR),
             }
         }
         to.push(after, Value::EndOfMibView);
-        Ok(())
+        Ok(0)
     }
 
     fn set(&self, now: Instant, requester: Requester<'_>, varbinds: VarBindList<'_>) -> Result<(), SetError> {
@@ -204,6 +212,14 @@ impl Instrumentation for MibView {
         drop(counter);
         done
     }
+}
+
+/// Whether all names are in the range, and each is behind the one before.
+fn is_walk(range: &SearchRange<'_>, found: VarBindList<'_>) -> bool {
+    let mut names = found.iter().map(|varbind| varbind.name);
+    let Some(first) = names.next().filter(|&first| range.contains(first)) else { return false };
+    let mut last = first;
+    names.all(|name| std::mem::replace(&mut last, name) < name) && range.end.is_none_or(|end| last < end)
 }
 
 /// Tests, then commits or undoes.

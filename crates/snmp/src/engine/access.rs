@@ -3,6 +3,7 @@
 use crate::engine::types::Name;
 use crate::message::SecurityLevel;
 use crate::oid::OidRef;
+use crate::varbind::VarBindList;
 
 /// Which of a group's views decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,4 +52,19 @@ pub enum AccessDenied {
 pub trait AccessControl: Send + Sync {
     /// `isAccessAllowed`.
     fn is_access_allowed(&self, request: &AccessRequest<'_>, variable: OidRef<'_>) -> Result<(), AccessDenied>;
+
+    /// `isAccessAllowed` for one variable after the other: how many of them are allowed until one is not in the view.
+    ///
+    /// # Errors
+    /// What refuses all variables alike, so never `notInView`.
+    fn count_allowed(&self, request: &AccessRequest<'_>, variables: VarBindList<'_>) -> Result<usize, AccessDenied> {
+        for (i, variable) in variables.iter().enumerate() {
+            match self.is_access_allowed(request, variable.name) {
+                Ok(()) => {}
+                Err(AccessDenied::NotInView) => return Ok(i),
+                Err(denied) => return Err(denied),
+            }
+        }
+        Ok(variables.len())
+    }
 }

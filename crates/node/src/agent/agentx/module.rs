@@ -347,6 +347,17 @@ impl MibModuleModule for AgentxMib {
         }
     }
 
+    /// One at a time: what one question has brought is kept for the next (`Ahead`).
+    fn walk(
+        &self,
+        now: Instant,
+        range: &SearchRange<'_>,
+        _: usize,
+        to: &mut VarBindBuf,
+    ) -> Result<Result<usize, ErrorStatus>, CallError> {
+        self.get_next(now, range, to).map(|found| found.map(usize::from))
+    }
+
     fn test_set(&self, set: &SetRequest<'_>, bindings: &[SetBinding<'_>]) -> Result<Result<(), SetError>, CallError> {
         let mut parts: Vec<(Span, Vec<SetBinding<'_>>)> = Vec::new();
         for binding in bindings {

@@ -3,12 +3,16 @@
 //! # Open
 //! Each thread has a slot of its own in each gate, with the number of its calls inside. To enter, a thread
 //! raises that number, passes a fence, and looks whether the gate is open; to leave, it lowers the number.
-//! Nobody else writes the slot, so raising and lowering are plain stores: the fence is the one expensive instruction.
+//! Nobody else writes the slot, so raising and lowering are plain stores.
 //!
 //! # Closed
 //! Whoever closes sets the state, passes a fence too, and adds the slots up. Of two fences one is first: either the
 //! caller sees the gate closed and takes itself back, or the closer sees the caller. Those who come wait
 //! in a queue, each no longer than its patience, and go in one after the other when the gate opens.
+//!
+//! # Fences
+//! Callers are many and closers are rare. So, where the system can do that, the closer has it pass a fence on every core that
+//! runs one of our threads, and the callers' own fence is for the compiler alone ([`Fences`]).
 //!
 //! # Calls inside of calls
 //! Gates close together, as a [`Round`]. A thread that is inside one gate of the round passes the others, and runs on
@@ -32,8 +36,7 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 use crate::sync::{
-    AtomicU64, AtomicUsize, Condvar, INLINE_SLOTS, Mutex, Ordering, UnsafeCell, fence, lock, store_and_fence,
-    thread_number, wait_while,
+    AtomicU64, AtomicUsize, Condvar, Fences, INLINE_SLOTS, Mutex, Ordering, UnsafeCell, lock, thread_number, wait_while,
 };
 
 const OPEN: usize = 0;
@@ -57,11 +60,17 @@ pub(crate) enum Refused {
 
 /// Leads to a value of type `T`. What is public here may be called by the swap manager only.
 pub(crate) struct Gate<T> {
-    state: CachePadded<AtomicUsize>,
+    door: CachePadded<Door>,
     slots: Arc<Slots>,
     value: UnsafeCell<T>,
     shut: Mutex<Shut>,
     queue_max: usize,
+}
+
+/// What each call looks at.
+struct Door {
+    state: AtomicUsize,
+    fences: Fences,
 }
 
 // SAFETY: `value` is shared as by `&T` while calls run and owned while it is replaced, never both (see the head).
@@ -125,6 +134,8 @@ pub(crate) struct Round<'a> {
     members: Members,
     /// Of each gate, if it is closed by us, whether it was barred before.
     closed: Vec<Option<bool>>,
+    /// All callers see what was closed, and we see all that they did before.
+    is_seen: bool,
 }
 
 /// Proof that nobody is inside of any gate of a round, nor can be before one opens.
@@ -135,7 +146,7 @@ pub(crate) struct Quiet<'a> {
 impl<T> Gate<T> {
     pub(crate) fn new(value: T, queue_max: usize) -> Self {
         Gate {
-            state: CachePadded::new(AtomicUsize::new(OPEN)),
+            door: CachePadded::new(Door { state: AtomicUsize::new(OPEN), fences: Fences::of_this_process() }),
             slots: Arc::new(Slots::new()),
             value: UnsafeCell::new(value),
             shut: Mutex::new(Shut { why: Why::Open, queue: VecDeque::new(), next_ticket: 0 }),
@@ -147,14 +158,14 @@ impl<T> Gate<T> {
     #[inline]
     pub(crate) fn call<R>(&self, patience: fn() -> Duration, call: impl FnOnce(&T) -> R) -> Result<R, Refused> {
         let slot = self.slots.of_this_thread().ok_or(Refused::NoSlot)?;
-        let inside = Inside::enter(slot);
-        let inside = if self.state.load(Ordering::SeqCst) == OPEN { inside } else { self.wait(inside, patience)? };
+        let inside = self.enter(slot);
+        let inside = if self.door.state.load(Ordering::SeqCst) == OPEN { inside } else { self.wait(inside, patience)? };
         // SAFETY: this thread is inside, so nobody replaces the value before `inside` is dropped.
         let result = self.value.with(|value| call(unsafe { &*value }));
         inside.slot.count_call();
         drop(inside);
         // This may come too early to see the gate close: then who drains finds out by himself, a little later.
-        if self.state.load(Ordering::Relaxed) != OPEN {
+        if self.door.state.load(Ordering::Relaxed) != OPEN {
             self.say_left();
         }
         Ok(result)
@@ -204,6 +215,13 @@ impl<T> Gate<T> {
         }
     }
 
+    #[inline(always)]
+    fn enter<'a>(&self, slot: &'a Slot) -> Inside<'a> {
+        let depth = slot.depth.load(Ordering::Relaxed);
+        self.door.fences.store_before_loads(&slot.depth, depth + 1);
+        Inside { slot, depth, here: PhantomData }
+    }
+
     /// For a thread that entered and found the gate shut.
     #[cold]
     fn wait<'a>(&self, inside: Inside<'a>, patience: fn() -> Duration) -> Result<Inside<'a>, Refused> {
@@ -216,10 +234,10 @@ impl<T> Gate<T> {
         }
         match &shut.why {
             // Nobody can close it as long as we have the lock; whoever does so later sees us inside.
-            Why::Open => return Ok(Inside::enter(slot)),
+            Why::Open => return Ok(self.enter(slot)),
             // The round waits for that call, so it can't have found all gates empty.
             Why::Closed(members) if members.slots.iter().any(|slots| slots.is_inside()) => {
-                return Ok(Inside::enter(slot));
+                return Ok(self.enter(slot));
             }
             Why::Barred => return Err(Refused::Barred),
             Why::Closed(_) => {}
@@ -238,7 +256,7 @@ impl<T> Gate<T> {
         let result = match shut.why {
             _ if timed_out => Err(Refused::Waited),
             Why::Barred => Err(Refused::Barred),
-            _ => Ok(Inside::enter(slot)),
+            _ => Ok(self.enter(slot)),
         };
         if !matches!(shut.why, Why::Closed(_)) {
             shut.let_next_try();
@@ -257,7 +275,7 @@ impl<T> Gate<T> {
     fn set(&self, shut: &mut Shut, why: Why) {
         let state = if matches!(why, Why::Open) { OPEN } else { SHUT };
         shut.why = why;
-        self.state.store(state, Ordering::Release);
+        self.door.state.store(state, Ordering::Release);
         shut.let_next_try();
     }
 }
@@ -272,8 +290,6 @@ impl<T> Closable for Gate<T> {
         assert!(!matches!(shut.why, Why::Closed(_)), "a gate is closed by two rounds");
         let was_barred = matches!(shut.why, Why::Barred);
         self.set(&mut shut, Why::Closed(Arc::clone(members)));
-        drop(shut);
-        fence(Ordering::SeqCst);
         was_barred
     }
 
@@ -287,13 +303,14 @@ impl<'a> Round<'a> {
     pub(crate) fn new(gates: Vec<&'a dyn Closable>) -> Self {
         let slots = gates.iter().map(|gate| Arc::clone(gate.slots())).collect();
         let members = Arc::new(Group { slots, left: Mutex::new(()), has_left: Condvar::new() });
-        Round { closed: vec![None; gates.len()], gates, members }
+        Round { closed: vec![None; gates.len()], gates, members, is_seen: false }
     }
 
     /// Closes one of the gates.
     pub(crate) fn close(&mut self, index: usize) {
         if self.closed[index].is_none() {
             self.closed[index] = Some(self.gates[index].close(&self.members, Key(())));
+            self.is_seen = false;
         }
     }
 
@@ -304,9 +321,14 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Proof that nobody is inside; or how many calls are, or gates still open.
+    /// Proof that nobody is inside; or how many calls are, or gates still open. Where the system refuses the fence, which it
+    /// had granted when the gates were made, there is no proof.
     pub(crate) fn quiet(&mut self) -> Result<Quiet<'_>, usize> {
         let open = self.closed.iter().filter(|closed| closed.is_none()).count();
+        self.is_seen = self.is_seen || Fences::of_this_process().pass_everywhere();
+        if !self.is_seen {
+            return Err(open.max(1));
+        }
         let inside = self.members.inside();
         if open + inside == 0 { Ok(Quiet { members: &self.members }) } else { Err(open + inside) }
     }
@@ -352,15 +374,6 @@ struct Inside<'a> {
     /// How many calls of this thread are outside of this one, in the same gate.
     depth: usize,
     here: PhantomData<*const ()>,
-}
-
-impl<'a> Inside<'a> {
-    #[inline(always)]
-    fn enter(slot: &'a Slot) -> Self {
-        let depth = slot.depth.load(Ordering::Relaxed);
-        store_and_fence(&slot.depth, depth + 1);
-        Inside { slot, depth, here: PhantomData }
-    }
 }
 
 impl Drop for Inside<'_> {

@@ -3,10 +3,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
+use std::sync::atomic::{compiler_fence, fence};
 use std::time::Duration;
 
-pub(crate) use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+pub(crate) use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
+
+use rustix::thread::{MembarrierCommand, membarrier};
 
 use crate::limits::THREADS_MAX;
 
@@ -31,11 +35,42 @@ impl<T> UnsafeCell<T> {
     }
 }
 
-/// Stores, and lets no later sequentially consistent load come before. One instruction, where the store and a fence
-/// would be two; loom, which knows sequential consistency of fences only, has those.
-#[inline(always)]
-pub(crate) fn store_and_fence(slot: &AtomicUsize, value: usize) {
-    slot.store(value, Ordering::SeqCst);
+/// How a caller and a closer, of whom each stores first and then loads what the other has stored, can't both miss
+/// the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fences {
+    /// Both pass a fence.
+    OfBoth,
+    /// The closer alone, who has the system pass it for the callers: on each core that runs a thread of this process,
+    /// and one that runs none passes one before it does (membarrier(2), `PRIVATE_EXPEDITED`; Linux 4.14).
+    OfTheCloser,
+}
+
+impl Fences {
+    pub(crate) fn of_this_process() -> Self {
+        static GRANTED: LazyLock<bool> =
+            LazyLock::new(|| membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok());
+        if *GRANTED { Fences::OfTheCloser } else { Fences::OfBoth }
+    }
+
+    /// The caller's half: stores, and lets no later sequentially consistent load come before.
+    #[inline(always)]
+    pub(crate) fn store_before_loads(self, slot: &AtomicUsize, value: usize) {
+        match self {
+            // One instruction, where the store and a fence would be two.
+            Fences::OfBoth => slot.store(value, Ordering::SeqCst),
+            Fences::OfTheCloser => {
+                slot.store(value, Ordering::Relaxed);
+                compiler_fence(Ordering::SeqCst);
+            }
+        }
+    }
+
+    /// The closer's half, between what it stored and what it will load. False where the system refuses.
+    pub(crate) fn pass_everywhere(self) -> bool {
+        fence(Ordering::SeqCst);
+        self == Fences::OfBoth || membarrier(MembarrierCommand::PrivateExpedited).is_ok()
+    }
 }
 
 /// Locks, also after a panic elsewhere: what the gate keeps under its locks is whole between any two statements.

@@ -11,16 +11,33 @@ mod sync {
     use std::cell::Cell;
     use std::time::Duration;
 
+    use loom::sync::atomic::fence;
+
     pub(crate) use loom::cell::UnsafeCell;
-    pub(crate) use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+    pub(crate) use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
     pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
 
     /// As many as the largest model has threads that call.
     pub(crate) const INLINE_SLOTS: usize = 2;
 
-    pub(crate) fn store_and_fence(slot: &AtomicUsize, value: usize) {
-        slot.store(value, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+    /// A fence on every core at once does for each caller what its own would: loom has those.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Fences;
+
+    impl Fences {
+        pub(crate) fn of_this_process() -> Self {
+            Fences
+        }
+
+        pub(crate) fn store_before_loads(self, slot: &AtomicUsize, value: usize) {
+            slot.store(value, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+        }
+
+        pub(crate) fn pass_everywhere(self) -> bool {
+            fence(Ordering::SeqCst);
+            true
+        }
     }
 
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,0 +1,44 @@
+//! The bounds of this crate, with their reasons.
+
+use std::time::Duration;
+
+/// Octets of a group's name.
+pub const MAX_GROUP_NAME: usize = 64;
+
+/// Octets of a member's name, which is a host name.
+pub const MAX_MEMBER_NAME: usize = 255;
+
+/// Groups that one process is in. All are told of in one message after each change, which must fit into an engine's.
+pub const MAX_GROUPS: usize = 1024;
+
+/// What an engine's longest message must hold at least: a message about [`MAX_GROUPS`] groups.
+pub const MIN_ENGINE_MESSAGE_BYTES: usize = 256 * 1024;
+
+/// Octets of a message's part: small enough that a long message does not keep others waiting, large enough that headers don't
+/// count.
+pub const MAX_FRAGMENT_BYTES: usize = 32 * 1024;
+
+/// Octets of one message or state: a package of tens of megabytes, with room to grow.
+pub const MAX_MESSAGE_BYTES: usize = 128 * 1024 * 1024;
+
+/// Octets that wait to be sent in one group before `send` says `WouldBlock`; the first message may be as long as any.
+pub const MAX_OUTGOING_BYTES: usize = 1024 * 1024;
+
+/// Messages that wait to be sent in one group.
+pub const MAX_OUTGOING_MESSAGES: usize = 1024;
+
+/// Octets that are kept for a member that has no state yet. Past it the member leaves and comes again.
+pub const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;
+
+/// Views that are remembered of each group, for people.
+pub const MAX_HISTORY: usize = 64;
+
+/// Each further round of an exchange gives the slow twice the time, so often.
+pub const MAX_PATIENCE_DOUBLINGS: u32 = 5;
+
+/// How long a member may take to say what it has seen. Engines find a dead host in less, so who
+/// is late is no member any more, though the engine still lists it.
+pub const EXCHANGE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a process without an engine waits for one before it goes on alone.
+pub const ALONE_AFTER: Duration = Duration::from_secs(5);

@@ -45,7 +45,8 @@ pub enum Event {
         /// For this view.
         view: ViewId,
     },
-    /// A state that others came with. The same may come again after another change of the view: merging must not mind.
+    /// A state that others came with. All of a view come in a row, in the same order at all members of a branch, with
+    /// [`Event::Synchronised`] right after them. One that was merged already may come again: merging must not mind.
     State {
         /// The group.
         group: GroupName,

@@ -94,6 +94,8 @@ pub struct Groups {
     ready: BTreeSet<GroupName>,
     exchanges: BTreeMap<GroupName, LightExchange>,
     tags: HashMap<u64, GroupName>,
+    /// The greatest epoch of any group that was left: who comes back into one must not use an epoch again.
+    left_epoch: u64,
     control: VecDeque<Bytes>,
     /// Taken out to be sent, but not sent yet.
     pending: Option<Bytes>,
@@ -171,6 +173,7 @@ impl Groups {
             ready: BTreeSet::new(),
             exchanges: BTreeMap::new(),
             tags: HashMap::new(),
+            left_epoch: 0,
             control: VecDeque::new(),
             pending: None,
             turn: None,
@@ -192,7 +195,7 @@ impl Groups {
         if self.lights.len() >= MAX_GROUPS {
             return Err(JoinError::TooMany);
         }
-        let light = Light::new(group.clone(), self.options.me, options.has_state, options.version);
+        let light = Light::new(group.clone(), self.options.me, options, self.left_epoch);
         self.lights.insert(group.clone(), light);
         // An exchange that runs tells of it when it has ended.
         if let Link::Settled { .. } = &self.link {
@@ -205,6 +208,7 @@ impl Groups {
     /// Leaves a group; whether this process was in it. What waits to be sent in it is not sent.
     pub fn leave(&mut self, now: Instant, group: &GroupName) -> bool {
         let Some(light) = self.lights.remove(group) else { return false };
+        self.left_epoch = self.left_epoch.max(light.epoch());
         self.exchanges.remove(group);
         self.ready.remove(group);
         if let Some(tag) = light.tag() {
@@ -416,7 +420,7 @@ impl Groups {
         // What waits here belongs to the exchange before, or the hello says it again.
         self.control.clear();
         self.exchanges.clear();
-        let groups = self.lights.iter().map(|(name, light)| (name.clone(), light.claim())).collect();
+        let groups = self.lights.iter_mut().map(|(name, light)| (name.clone(), light.claim())).collect();
         let hello = Hello { key, member: self.options.me, name: self.options.name.clone(), groups };
         self.control.push_back(Control::Hello(hello).encode());
         let told = self.lights.keys().cloned().collect();
@@ -539,7 +543,7 @@ impl Groups {
         if !listed.members.contains(&configuration.me) {
             return;
         }
-        let Some(light) = self.lights.get(&group) else { return };
+        let Some(light) = self.lights.get_mut(&group) else { return };
         let claim = light.claim();
         let begun = self.exchanges.get(&group).map_or(now, |exchange| exchange.begun);
         let deadline = now + patience(&self.options, 0);

@@ -7,20 +7,21 @@
 //!
 //! # State
 //! Members that come with the same version are a branch. The first of each gives the branch's state to those of other
-//! branches, and who waits for states holds messages back until it has them. What it held is lost to it when the next view comes,
-//! so it claims to have been given nothing.
+//! branches, and who waits for states holds messages back until it has them. What it held is lost to it when the next exchange
+//! begins, so there it claims to have been given nothing.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
 use crate::error::{ProvideError, SendError};
 use crate::event::Event;
+use crate::groups::JoinOptions;
 use crate::limits::{MAX_HELD_BYTES, MAX_HISTORY, MAX_MESSAGE_BYTES, MAX_OUTGOING_BYTES, MAX_OUTGOING_MESSAGES};
 use crate::member::{Branch, Cause, GroupName, Member, StateVersion, Trace, View, ViewId, extend_digest};
 use crate::status::{GroupCounters, GroupStatus, PastView};
-use crate::wire::{Claim, Packet};
+use crate::wire::{Claim, Packet, Standing};
 
 /// One group of ours.
 #[derive(Debug, Clone)]
@@ -65,9 +66,13 @@ struct Current {
 /// For states of others.
 #[derive(Debug, Clone, Default)]
 struct Waiting {
-    missing: BTreeMap<Member, StateVersion>,
+    missing: BTreeSet<Member>,
+    /// Those that have come. They are given all at once, so that the user's state is at no time between two versions.
+    states: Vec<Event>,
     held: VecDeque<Held>,
     held_bytes: usize,
+    /// Another exchange has begun: it was told that this member waits, so it goes on waiting.
+    is_over: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -104,19 +109,25 @@ pub(crate) enum Taken {
 }
 
 impl Light {
-    /// A group that is being joined, by a member that has this state of it.
-    pub(crate) fn new(name: GroupName, me: Member, has_state: bool, state: Option<StateVersion>) -> Self {
+    /// A group that is being joined, in epochs after this one.
+    pub(crate) fn new(name: GroupName, me: Member, options: JoinOptions, epoch: u64) -> Self {
+        let JoinOptions { has_state, version } = options;
+        let state = version.filter(|_| has_state);
         Light {
             name,
             me,
             has_state,
-            epoch: state.map_or(0, |state| state.view.epoch),
-            state: state.filter(|_| has_state),
+            epoch: state.map_or(epoch, |state| state.view.epoch.max(epoch)),
+            state,
             current: None,
             has_refused: false,
             history: VecDeque::new(),
             counters: GroupCounters::default(),
         }
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     pub(crate) fn tag(&self) -> Option<u64> {
@@ -141,7 +152,11 @@ impl Light {
         }
     }
 
-    pub(crate) fn claim(&self) -> Claim {
+    /// What the others are told when an exchange begins.
+    pub(crate) fn claim(&mut self) -> Claim {
+        if let Some(waiting) = self.current.as_mut().and_then(|current| current.waiting.as_mut()) {
+            waiting.is_over = true;
+        }
         let current = self.current.as_ref();
         let trace = current.map(|current| match current.waiting {
             Some(_) => Trace::new(current.view.id),
@@ -152,7 +167,7 @@ impl Light {
             trace,
             members: current.map_or(0, |current| current.view.members.len() as u32),
             state: self.version(),
-            is_settled: current.is_some_and(|current| !current.is_broken && current.waiting.is_none()),
+            standing: current.map_or(Standing::Out, Current::standing),
         }
     }
 
@@ -165,22 +180,25 @@ impl Light {
     ) {
         let Some(own) = claims.get(&self.me) else { return };
         let is_unchanged = own.trace.is_some()
-            && claims
-                .values()
-                .all(|claim| claim.is_settled && claim.trace == own.trace && claim.members as usize == claims.len());
+            && claims.values().all(|claim| {
+                claim.standing == Standing::Settled
+                    && claim.trace == own.trace
+                    && claim.members as usize == claims.len()
+            });
         if is_unchanged {
             self.counters.views_kept += 1;
             return self.tell_writable(events);
         }
         let members: Vec<Member> = claims.keys().copied().collect();
         let epoch = claims.values().map(|claim| claim.epoch).max().unwrap_or(0).max(self.epoch) + 1;
-        let id = ViewId { epoch, coordinator: members[0] };
-        let came_with = match own.trace {
-            Some(trace) => of_same(claims, |claim| claim.trace == Some(trace)),
-            None => vec![self.me],
+        let id = ViewId::new(epoch, &members);
+        // What comes between the claims and the view is given to all who are settled, and to nobody else.
+        let came_with = match own.standing {
+            Standing::Out => vec![self.me],
+            standing => of_same(claims, |claim| claim.trace == own.trace && claim.standing == standing),
         };
+        self.state = self.version();
         let before = self.current.take();
-        self.state = own.state;
         self.epoch = epoch;
         if let Some(before) = &before
             && before.last_seq > before.last_seq_back
@@ -204,12 +222,14 @@ impl Light {
         };
         self.remember(&view, how);
         events.push_back(Event::View { group: self.name.clone(), view: view.clone() });
-        let mut missing = BTreeMap::new();
+        let mut missing = BTreeSet::new();
         let mut is_state_wanted = false;
         for Branch { version, members } in &view.branches {
-            let Some(version) = version else { continue };
+            if version.is_none() {
+                continue;
+            }
             if !members.contains(&self.me) {
-                missing.insert(members[0], *version);
+                missing.insert(members[0]);
             } else if members[0] == self.me && view.branches.len() > 1 {
                 is_state_wanted = true;
             }
@@ -320,10 +340,11 @@ impl Light {
         if state.len() > MAX_MESSAGE_BYTES {
             return Err(ProvideError::TooLong { length: state.len() });
         }
-        match &mut self.current {
-            Some(current) if current.view.id == view && current.is_state_wanted => {
+        match (&mut self.current, &self.state) {
+            (Some(current), Some(version)) if current.view.id == view && current.is_state_wanted => {
                 current.is_state_wanted = false;
-                current.outgoing_state = Some(Outgoing::new(1, state));
+                let version = postcard::to_stdvec(version).expect("memory takes any length");
+                current.outgoing_state = Some(Outgoing::new(1, [version, state.to_vec()].concat().into()));
                 Ok(())
             }
             _ => Err(ProvideError::NotWanted(self.name.clone())),
@@ -376,7 +397,7 @@ impl Light {
             version: self.version(),
             waits_for: current
                 .and_then(|current| current.waiting.as_ref())
-                .map(|waiting| waiting.missing.keys().copied().collect())
+                .map(|waiting| waiting.missing.iter().copied().collect())
                 .unwrap_or_default(),
             outgoing: current.map_or(0, |current| current.outgoing.len()),
             outgoing_bytes: current.map_or(0, Current::outgoing_bytes),
@@ -387,9 +408,13 @@ impl Light {
 
     fn state_of(&mut self, sender: Member, state: Bytes, events: &mut VecDeque<Event>) {
         let Some(waiting) = self.current.as_mut().and_then(|current| current.waiting.as_mut()) else { return };
-        let Some(version) = waiting.missing.remove(&sender) else { return };
+        if waiting.is_over || !waiting.missing.remove(&sender) {
+            return;
+        }
+        let Ok((version, rest)) = postcard::take_from_bytes(&state) else { return self.engine_lost() };
+        let state = state.slice(state.len() - rest.len()..);
         self.counters.states_received += 1;
-        events.push_back(Event::State { group: self.name.clone(), from: sender, version, state });
+        waiting.states.push(Event::State { group: self.name.clone(), from: sender, version, state });
         self.synchronise(events);
     }
 
@@ -399,7 +424,8 @@ impl Light {
         if current.waiting.as_ref().is_some_and(|waiting| !waiting.missing.is_empty()) {
             return;
         }
-        let held = current.waiting.take().map(|waiting| waiting.held).unwrap_or_default();
+        let Waiting { held, states, .. } = current.waiting.take().unwrap_or_default();
+        events.extend(states);
         if self.has_state {
             let version = StateVersion { view: current.view.id, epoch: 0, digest: 0 };
             events.push_back(Event::Synchronised { group: self.name.clone(), version });
@@ -430,6 +456,14 @@ impl Light {
 }
 
 impl Current {
+    fn standing(&self) -> Standing {
+        match &self.waiting {
+            _ if self.is_broken => Standing::Out,
+            Some(_) => Standing::Waiting,
+            None => Standing::Settled,
+        }
+    }
+
     fn version(&self) -> StateVersion {
         StateVersion { view: self.view.id, epoch: self.messages, digest: self.digest }
     }
@@ -480,11 +514,13 @@ fn of_same(claims: &BTreeMap<Member, Claim>, is_same: impl Fn(&Claim) -> bool) -
 }
 
 fn branches(claims: &BTreeMap<Member, Claim>) -> Vec<Branch> {
-    let mut branches: BTreeMap<Option<StateVersion>, Vec<Member>> = BTreeMap::new();
+    // Who is settled is given more until the view comes, so equal versions are not enough.
+    let key = |claim: &Claim| (claim.state, claim.trace.filter(|_| claim.standing == Standing::Settled));
+    let mut branches: BTreeMap<_, Vec<Member>> = BTreeMap::new();
     for (member, claim) in claims {
-        branches.entry(claim.state).or_default().push(*member);
+        branches.entry(key(claim)).or_default().push(*member);
     }
-    branches.into_iter().map(|(version, members)| Branch { version, members }).collect()
+    branches.into_iter().map(|((version, _), members)| Branch { version, members }).collect()
 }
 
 fn cause(before: Option<&[Member]>, now: &[Member], how: Installation) -> Cause {

@@ -68,13 +68,19 @@ impl fmt::Display for Member {
     }
 }
 
-/// Names a view. Whoever installs it has installed none with a greater epoch, and no coordinator gives the same epoch twice.
+/// Names a view. Whoever installs it has installed none of this epoch or a greater one before.
+///
+/// Epoch and coordinator alone are no name: members may have installed a view that its coordinator, cut off from them in that
+/// moment, has not, and then it makes another of this epoch. But a second view of the same members is made from what they have seen,
+/// so its epoch is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ViewId {
     /// One more than the greatest that any of its members has seen in the group.
     pub epoch: u64,
     /// The first of its members: two sides of a split may be in the same epoch.
     pub coordinator: Member,
+    /// A digest of its members.
+    pub members: u32,
 }
 
 impl fmt::Display for ViewId {
@@ -84,19 +90,30 @@ impl fmt::Display for ViewId {
 }
 
 impl ViewId {
+    /// Of these members, sorted, of which there is one at least.
+    pub(crate) fn new(epoch: u64, members: &[Member]) -> Self {
+        let mut hash = Xxh3::new();
+        for member in members {
+            hash.update(&member.node.to_le_bytes());
+            hash.update(&member.incarnation.to_le_bytes());
+        }
+        ViewId { epoch, coordinator: members[0], members: hash.digest() as u32 }
+    }
+
     /// What marks messages of this view of this group.
     pub(crate) fn tag(&self, group: &GroupName) -> u64 {
         let mut hash = Xxh3::new();
         hash.update(&self.epoch.to_le_bytes());
         hash.update(&self.coordinator.node.to_le_bytes());
         hash.update(&self.coordinator.incarnation.to_le_bytes());
+        hash.update(&self.members.to_le_bytes());
         hash.update(group.0.as_bytes());
         hash.digest()
     }
 }
 
 /// What a member has been given in a view: two members with equal traces have been given the same, in the same order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Trace {
     /// The view.
     pub view: ViewId,
@@ -148,7 +165,7 @@ impl fmt::Display for StateVersion {
 /// Members that come into a view with the same state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Branch {
-    /// Their state; `None`: they have none.
+    /// Their state when the exchange began; `None`: they have none.
     pub version: Option<StateVersion>,
     /// Who they are, sorted. The first gives the state to those who have another.
     pub members: Vec<Member>,

@@ -43,8 +43,19 @@ pub(crate) struct Claim {
     pub members: u32,
     /// The state that it has, if the group has state and it has any.
     pub state: Option<StateVersion>,
-    /// It has missed nothing of its view, and has its state.
-    pub is_settled: bool,
+    /// What it does with messages of its view that come before the exchange has ended.
+    pub standing: Standing,
+}
+
+/// What a member does with messages of its view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum Standing {
+    /// It has no view, or has missed something in it: it takes none.
+    Out,
+    /// It waits for states of others: it was given nothing in its view, and will not be.
+    Waiting,
+    /// They are given to the user.
+    Settled,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

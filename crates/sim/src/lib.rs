@@ -17,6 +17,7 @@ pub mod clock;
 mod config;
 pub mod device;
 mod fault;
+pub mod groups;
 mod hold;
 mod lie;
 pub mod limits;

@@ -23,6 +23,12 @@ pub(crate) struct ExchangeKey {
     pub round: u32,
 }
 
+impl ExchangeKey {
+    pub(crate) fn is_later_round_of(&self, other: &ExchangeKey) -> bool {
+        self.ring == other.ring && self.members == other.members && self.round > other.round
+    }
+}
+
 /// What one member says of itself after each change of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Hello {

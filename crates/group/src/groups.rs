@@ -21,7 +21,7 @@
 
 mod exchange;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::time::{Duration, Instant};
 
@@ -36,11 +36,11 @@ use crate::limits::{
     MIN_ENGINE_MESSAGE_BYTES,
 };
 use crate::member::{GroupName, Member, StateVersion, ViewId};
-use crate::status::{LinkCounters, LinkStatus, Status};
+use crate::status::{Aside, LinkCounters, LinkStatus, Status};
 use crate::wire::{Claim, Control, ExchangeKey, Frame, Hello, MAX_PACKET_HEADER, Packet};
 
 /// What the groups of a process need to know.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Options {
     /// This process: its node's number, and a number drawn at random.
     pub me: Member,
@@ -77,8 +77,8 @@ pub struct JoinOptions {
 }
 
 /// The groups of one process. It has no clock, no sockets and no randomness: engine events and times go in, frames for the engine
-/// and events for the user come out.
-#[derive(Debug, Clone)]
+/// and events for the user come out. Those that are equal behave alike, whatever they have counted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Groups {
     options: Options,
     link: Link,
@@ -94,7 +94,7 @@ pub struct Groups {
     /// Those of them that have something to send.
     ready: BTreeSet<GroupName>,
     exchanges: BTreeMap<GroupName, LightExchange>,
-    tags: HashMap<u64, GroupName>,
+    tags: BTreeMap<u64, GroupName>,
     /// The greatest epoch of any group that was left: who comes back into one must not use an epoch again.
     left_epoch: u64,
     control: VecDeque<Bytes>,
@@ -103,17 +103,17 @@ pub struct Groups {
     /// The group whose turn to send was last.
     turn: Option<GroupName>,
     events: VecDeque<Event>,
-    counters: LinkCounters,
+    counters: Aside<LinkCounters>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Link {
     Down { alone_at: Instant },
     Exchanging(Exchange),
     Settled { configuration: Configuration, key: ExchangeKey },
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Exchange {
     configuration: Configuration,
     key: ExchangeKey,
@@ -125,14 +125,14 @@ struct Exchange {
     begun: Instant,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Peer {
     member: Member,
     name: String,
 }
 
 /// A group as every member of the configuration knows it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Listed {
     members: BTreeSet<Process>,
     /// How many joins and leaves there were since the exchange.
@@ -140,7 +140,7 @@ struct Listed {
 }
 
 /// The exchange within one group.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct LightExchange {
     change: u32,
     trigger: Trigger,
@@ -173,13 +173,13 @@ impl Groups {
             lights: BTreeMap::new(),
             ready: BTreeSet::new(),
             exchanges: BTreeMap::new(),
-            tags: HashMap::new(),
+            tags: BTreeMap::new(),
             left_epoch: 0,
             control: VecDeque::new(),
             pending: None,
             turn: None,
             events: VecDeque::new(),
-            counters: LinkCounters::default(),
+            counters: Aside::default(),
         })
     }
 
@@ -346,7 +346,7 @@ impl Groups {
             link,
             reachable: self.peers.iter().map(|(process, peer)| (*process, peer.member, peer.name.clone())).collect(),
             groups: self.lights.values().map(Light::status).collect(),
-            counters: self.counters,
+            counters: *self.counters,
         }
     }
 

@@ -20,11 +20,11 @@ use crate::event::Event;
 use crate::groups::JoinOptions;
 use crate::limits::{MAX_HELD_BYTES, MAX_HISTORY, MAX_MESSAGE_BYTES, MAX_OUTGOING_BYTES, MAX_OUTGOING_MESSAGES};
 use crate::member::{Branch, Cause, GroupName, Member, StateVersion, Trace, View, ViewId, extend_digest};
-use crate::status::{GroupCounters, GroupStatus, PastView};
+use crate::status::{Aside, GroupCounters, GroupStatus, PastView};
 use crate::wire::{Claim, Packet, Standing};
 
 /// One group of ours.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Light {
     name: GroupName,
     me: Member,
@@ -35,12 +35,12 @@ pub(crate) struct Light {
     state: Option<StateVersion>,
     current: Option<Current>,
     has_refused: bool,
-    history: VecDeque<PastView>,
-    counters: GroupCounters,
+    history: Aside<VecDeque<PastView>>,
+    counters: Aside<GroupCounters>,
 }
 
 /// Everything that lasts as long as a view.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Current {
     view: View,
     tag: u64,
@@ -64,7 +64,7 @@ struct Current {
 }
 
 /// For states of others.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Waiting {
     missing: BTreeSet<Member>,
     /// Those that have come. They are given all at once, so that the user's state is at no time between two versions.
@@ -75,14 +75,14 @@ struct Waiting {
     is_over: bool,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Held {
     sender: Member,
     seq: u64,
     data: Bytes,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Outgoing {
     seq: u64,
     data: Bytes,
@@ -91,7 +91,7 @@ struct Outgoing {
 }
 
 /// The message of one sender that has come in part.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Incoming {
     seq: u64,
     fragment: u32,
@@ -121,8 +121,8 @@ impl Light {
             state,
             current: None,
             has_refused: false,
-            history: VecDeque::new(),
-            counters: GroupCounters::default(),
+            history: Aside::default(),
+            counters: Aside::default(),
         }
     }
 
@@ -402,7 +402,7 @@ impl Light {
             outgoing: current.map_or(0, |current| current.outgoing.len()),
             outgoing_bytes: current.map_or(0, Current::outgoing_bytes),
             history: self.history.iter().cloned().collect(),
-            counters: self.counters,
+            counters: *self.counters,
         }
     }
 

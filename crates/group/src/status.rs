@@ -1,9 +1,41 @@
 //! What people and metrics are told of the groups of a process.
 
+use std::hash::{Hash, Hasher};
+use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
 use crate::engine::{Process, RingId};
 use crate::member::{Cause, GroupName, Member, StateVersion, View, ViewId};
+
+/// What is kept for people, and decides nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Aside<T>(T);
+
+impl<T> Deref for Aside<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for Aside<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+impl<T> PartialEq for Aside<T> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<T> Eq for Aside<T> {}
+
+impl<T> Hash for Aside<T> {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
 
 /// All of one process.
 #[derive(Debug, Clone)]

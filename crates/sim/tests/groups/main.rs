@@ -2,6 +2,7 @@
 //!
 //! `HAMSA_SEED=17` runs one seed, `HAMSA_SEEDS=10000` so many.
 
+mod exhaustive;
 mod planted;
 
 use std::time::{Duration, Instant};

@@ -26,7 +26,7 @@
 //! is a store with release, which the look at the slots acquires: all reads are over before the write. Opening is a
 //! store with release, which entering acquires: no later read is before the write. `tests/interleavings.rs` runs this file
 //! on loom, which tries every interleaving and every value a load may see, and fails on any read that meets a write.
-#![allow(unsafe_code, reason = "see above; the safe ways cost two more locked instructions a call")]
+#![allow(unsafe_code, reason = "see above; the safe ways cost two locked instructions a call, which now has none")]
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;

@@ -1,7 +1,8 @@
-//! `hamsa agent` as its user runs it: net-snmp's tools are the judge, modules are replaced under load, and the process is
-//! killed in the middle of swaps.
+//! `hamsa agent` as its user runs it: net-snmp's tools are the judge, modules are replaced under load, the process is
+//! killed in the middle of swaps, and strangers send it what they like.
 
 mod crash;
+mod hostile;
 mod load;
 mod node;
 mod protocols;

@@ -92,10 +92,21 @@ impl Agent {
         self.process.take().expect("it runs").kill();
     }
 
+    /// The process's id.
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
+    }
+
+    /// Panics where the process has ended.
+    #[track_caller]
+    pub fn invariant_it_runs(&mut self) {
+        let process = self.process.as_mut().expect("it runs");
+        assert!(process.is_running(), "the agent has ended:\n{}", process.stderr());
+    }
+
     /// Kills the process, and leaves the rest to [`Agent::kill`].
     pub fn crash(&self) {
-        let id = self.process.as_ref().expect("it runs").id();
-        let id = rustix::process::Pid::from_raw(id.cast_signed()).expect("a process id");
+        let id = rustix::process::Pid::from_raw(self.process_id().cast_signed()).expect("a process id");
         // It may have ended by itself; then the next look says so.
         let _ = rustix::process::kill_process(id, rustix::process::Signal::KILL);
     }
@@ -154,6 +165,32 @@ pub fn swap_request(changes: &[(String, String)]) -> Value {
     let changes: Vec<Value> =
         changes.iter().map(|(module, version)| json!({ "module": module, "version": version })).collect();
     json!({ "op": "swap", "changes": changes, "budget_ms": 4000 })
+}
+
+/// How often a swap may be given up because the machine is too slow for its budget.
+const TRIES: usize = 20;
+
+/// Swaps these modules in one transaction; the report.
+#[track_caller]
+pub fn swap(agent: &Agent, changes: &[(String, String)]) -> Value {
+    let mut last = String::new();
+    for _ in 0..TRIES {
+        match agent.try_ask(&swap_request(changes)) {
+            Ok(report) => return report,
+            Err(error) => last = error,
+        }
+    }
+    panic!("not swapped {TRIES} times: {changes:?}: {last}");
+}
+
+/// Swaps all modules, each for its other version, in one transaction; the report.
+#[track_caller]
+pub fn swap_all(agent: &Agent) -> Value {
+    let all: Vec<(String, String)> =
+        agent.modules().into_iter().map(|(module, version)| (module, other_version(&version).to_owned())).collect();
+    let report = swap(agent, &all);
+    assert_eq!(report["changes"].as_array().unwrap().len(), all.len(), "{report}");
+    report
 }
 
 /// The other one of the two versions that there are.

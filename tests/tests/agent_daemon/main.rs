@@ -1,12 +1,14 @@
 //! `hamsa agent` as its user runs it: net-snmp's tools are the judge, modules are replaced under load, the process is
 //! killed in the middle of swaps, and strangers send it what they like.
 
+mod clients;
 mod crash;
 mod hostile;
 mod load;
 mod node;
 mod protocols;
 mod refusals;
+mod relay;
 mod support;
 mod swap_mib;
 mod swaps;

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hamsa_testkit::{NetSnmp, Output, Process, User, free_udp, hamsa, limits::LIVENESS, wait_until};
 use serde_json::{Value, json};
@@ -165,6 +166,15 @@ pub fn swap_request(changes: &[(String, String)]) -> Value {
     let changes: Vec<Value> =
         changes.iter().map(|(module, version)| json!({ "module": module, "version": version })).collect();
     json!({ "op": "swap", "changes": changes, "budget_ms": 4000 })
+}
+
+/// Tells threads that it is over, also where the test panics.
+pub struct Ends<'a>(pub &'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 /// How often a swap may be given up because the machine is too slow for its budget.

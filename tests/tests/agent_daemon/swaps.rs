@@ -6,6 +6,7 @@ use hamsa_testkit::{NetSnmp, User, require};
 use serde_json::{Value, json};
 
 use crate::load::Load;
+use crate::relay::invariant_no_salt_is_reused;
 use crate::support::{
     Agent, CONTACT, NOT_IN_TIME_WINDOWS, SYS_CONTACT, SYS_NAME, community, other_version, swap, swap_all,
 };
@@ -47,7 +48,7 @@ fn nothing_is_lost_and_nothing_is_wrong_while_each_module_and_all_are_replaced()
     load.go_on(4);
     assert_eq!(time_failures(), before, "messages fell out of the time window");
     let outcome = load.end();
-    outcome.invariant_no_salt_is_reused();
+    invariant_no_salt_is_reused(&outcome.salts);
     assert!(blackouts_us.len() >= 100, "{} swaps", blackouts_us.len());
     blackouts_us.sort_unstable();
     let at = |percent: usize| blackouts_us[(blackouts_us.len() - 1) * percent / 100];

@@ -11,7 +11,7 @@ use hamsa_testkit::{NetSnmp, require, wait_until};
 use super::forge::{Answer, Counters, Forge, GUEST, OPERATOR, Values, answers_socket, users};
 use super::messages::Hostile;
 use super::sub_agents::pester;
-use crate::support::{Agent, CONTACT, SYS_CONTACT, community, other_version, swap, swap_all};
+use crate::support::{Agent, CONTACT, Ends, SYS_CONTACT, community, other_version, swap, swap_all};
 
 const BURSTS: u64 = 6;
 const BATCHES: usize = 120;
@@ -102,15 +102,6 @@ impl Drop for Told {
         if thread::panicking() {
             eprintln!("HAMSA_HOSTILE_SEED={} sends the same again", self.0);
         }
-    }
-}
-
-/// Ends the threads beside a burst, also where that panics.
-struct Ends<'a>(&'a AtomicBool);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
     }
 }
 

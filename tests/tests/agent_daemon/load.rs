@@ -11,7 +11,7 @@ use hamsa_node::client::{Client, ClientOptions};
 use hamsa_snmp::engine::{CommunityTable, Engine, EngineId, EngineStats, EngineTime, Name};
 use hamsa_snmp::manager::{RequestKind, TargetConfig, TargetId, Timing};
 use hamsa_snmp::message::{SecurityLevel, Version};
-use hamsa_snmp::pdu::ErrorStatus;
+use hamsa_snmp::pdu::{Bulk, ErrorStatus};
 use hamsa_snmp::usm::{AuthProtocolId, PrivProtocolId, SaltSource, UserKey, Usm, UsmUser, UsmUsers, password_to_key};
 use hamsa_snmp::value::OwnedValue;
 use hamsa_snmp::{Oid, VarBindBuf};
@@ -151,6 +151,13 @@ impl Asker {
         )?;
         let first_service = OwnedValue::Integer(72);
         self.expect(RequestKind::GetNext, &["1.3.6.1.2.1.1.7"], &[("1.3.6.1.2.1.1.7.0", first_service)])?;
+        // One column, which is read many variables at a time, and two, with a variable that is not repeated before them.
+        let (location, services) = ((SYS_LOCATION, text(LOCATION)), ("1.3.6.1.2.1.1.7.0", OwnedValue::Integer(72)));
+        let bulk = |non_repeaters, max_repetitions| RequestKind::GetBulk(Bulk { non_repeaters, max_repetitions });
+        self.expect(bulk(0, 2), &[SYS_NAME], &[location.clone(), services.clone()])?;
+        let contact = (SYS_CONTACT, text(CONTACT));
+        let columns = ["1.3.6.1.2.1.1.3.0", SYS_NAME, SYS_LOCATION];
+        self.expect(bulk(1, 1), &columns, &[contact, location, services])?;
         if self.writes {
             let name = format!("round {}", self.round);
             let mut varbinds = VarBindBuf::new();

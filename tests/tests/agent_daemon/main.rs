@@ -2,6 +2,7 @@
 //! killed in the middle of swaps, and strangers send it what they like.
 
 mod clients;
+mod containment;
 mod crash;
 mod hostile;
 mod load;

@@ -33,7 +33,14 @@ impl Agent {
     /// Starts an agent that knows these users, all of whom may do everything, and the communities `public` and
     /// `private`. `more` is appended to its configuration.
     pub fn start(users: &[User], more: &str) -> Self {
-        let mut agent =
+        let mut agent = Agent::prepare(users, more);
+        agent.run();
+        agent
+    }
+
+    /// The same, without a process yet.
+    pub fn prepare(users: &[User], more: &str) -> Self {
+        let agent =
             Agent { address: free_udp(), directory: TempDir::with_prefix("hamsa-agent-").unwrap(), process: None };
         let mut config = format!(
             "[agent]\nlisten = [\"{}\"]\ndata_dir = \"data\"\nworkers = 2\n\
@@ -61,11 +68,10 @@ impl Agent {
         let path = agent.config();
         std::fs::write(&path, config).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        agent.run();
         agent
     }
 
-    fn config(&self) -> PathBuf {
+    pub fn config(&self) -> PathBuf {
         self.directory.path().join("agent.toml")
     }
 

@@ -15,12 +15,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use hamsa_bench_rounds::{Target, informs};
+use hamsa_bench_rounds::{Cores, Target, informs, stay_on};
 use hamsa_testkit::{Process, free_tcp, free_udp, hamsa};
 
 use exposition::Reading;
 use limits::{DEVICES, INTERFACES, INTERVAL, LATE_S, LOOK, SETTLE, SETTLE_EMPTY, START_LIMIT, WINDOW};
-use processor::{Cores, Used, stay_on};
+use processor::Used;
 
 const USAGE: &str = "usage: hamsa-bench-scale [DEVICES [SECONDS]]";
 
@@ -36,7 +36,7 @@ fn main() -> anyhow::Result<()> {
     // Built before anything is bound to a core.
     let binary = hamsa();
     let cores = Cores::choose()?;
-    println!("the node on core {}, the simulation on core {}", cores.node, cores.rest);
+    println!("the node on core {}, the simulation on core {}", cores.measured, cores.rest);
     let port = free_udp().port();
     let simulation = Simulation::start(binary, devices, port, &cores)?;
     let empty = Node::start(binary, "", &cores)?.memory_of_empty()?;
@@ -105,7 +105,7 @@ impl Node {
                  [traps]\nlisten = []\n[credentials.campus]\nversion = \"v2c\"\ncommunity = \"public\"\n{inventory}"
             ),
         )?;
-        stay_on(cores.node)?;
+        stay_on(cores.measured)?;
         let started = Instant::now();
         let mut process = Process::spawn("node", Command::new(binary).args(["node", "--config"]).arg(&config));
         stay_on(cores.rest)?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hamsa_testkit::{NetSnmp, Output, Process, User, free_udp, hamsa, limits::LIVENESS, wait_until};
+use hamsa_testkit::{NetSnmp, Output, Process, User, free_udp, hamsa, limits::LIVENESS};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -88,10 +88,7 @@ impl Agent {
         let config = self.config();
         let mut command = Command::new(hamsa());
         let process = self.process.insert(Process::spawn("agent", command.arg("agent").arg("--config").arg(config)));
-        wait_until("the agent answers", || {
-            assert!(process.is_running(), "the agent has ended:\n{}", process.stderr());
-            process.stderr().contains("  control: ").then_some(())
-        });
+        process.wait_until("the agent answers", |process| process.stderr().contains("  control: ").then_some(()));
     }
 
     /// Ends it at once.

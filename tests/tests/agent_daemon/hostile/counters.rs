@@ -1,18 +1,15 @@
 //! For each error counter: so many messages of exactly its class raise exactly that counter by exactly so many, read by
 //! net-snmp's `snmpget`, with all modules replaced in the middle.
 
-use std::net::Ipv4Addr;
-
-use hamsa_snmp::Oid;
 use hamsa_snmp::engine::{EngineId, EngineTime, Statistic};
 use hamsa_snmp::message::{SecurityLevel, Version};
-use hamsa_snmp::pdu::{AnyPdu, Bulk, Pdu, PduKind, TrapV1};
+use hamsa_snmp::pdu::{AnyPdu, Bulk, Pdu, PduKind};
 use hamsa_snmp::value::{Value, tag};
 use hamsa_testkit::{NetSnmp, require, wait_until};
 
 use super::forge::{
     CLERK, Counters, Forge, GUEST, OLD, OPERATOR, Order, STRANGER, Values, community_message, community_wrapped,
-    scoped, spoil_digest, sys_name, tlv, users,
+    scoped, spoil_digest, sys_name, tlv, trap_v1, users,
 };
 use crate::support::{Agent, CONTACT, SYS_CONTACT, community, swap_all};
 
@@ -284,18 +281,4 @@ fn without_digest(forge: &Forge) -> Vec<u8> {
     let at = message.windows(3).position(|octets| octets == [tag::OCTET_STRING, 1, 4]).unwrap();
     message[at + 2] = 5;
     message
-}
-
-fn trap_v1() -> Vec<u8> {
-    let enterprise: Oid = "1.3.6.1.4.1.32473".parse().unwrap();
-    let varbinds = sys_name(Value::OctetString(b"a trap"));
-    let trap = TrapV1 {
-        enterprise: enterprise.as_oid(),
-        agent_addr: Ipv4Addr::LOCALHOST,
-        generic_trap: 6,
-        specific_trap: 1,
-        time_stamp: 0,
-        varbinds: varbinds.as_list(),
-    };
-    community_message(Version::V1, "public", AnyPdu::TrapV1(trap))
 }

@@ -1,6 +1,6 @@
 //! Messages as someone who holds the keys can make them, right or wrong in any field, and what an agent makes of them.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use hamsa_snmp::engine::{Arrived, EngineId, EngineTime, Header, Name, Outgoing, 
 use hamsa_snmp::message::{
     CommunityMessage, HeaderData, MsgData, MsgFlags, ScopedPdu, SecurityLevel, UsmParameters, V3Message, Version,
 };
-use hamsa_snmp::pdu::{AnyPdu, Pdu, PduKind};
+use hamsa_snmp::pdu::{AnyPdu, Pdu, PduKind, TrapV1};
 use hamsa_snmp::usm::{
     AuthProtocolId, PrivProtocolId, SaltSource, UserKey, Usm, UsmUser, UsmUsers, localize, password_to_key,
 };
@@ -228,7 +228,22 @@ pub fn community_message(version: Version, community: &str, pdu: AnyPdu<'_>) -> 
     written(|writer| CommunityMessage { version, community, pdu }.encode(writer))
 }
 
-/// The same around any octets.
+/// A v1 trap.
+pub fn trap_v1() -> Vec<u8> {
+    let enterprise: Oid = "1.3.6.1.4.1.32473".parse().unwrap();
+    let varbinds = sys_name(Value::OctetString(b"a trap"));
+    let trap = TrapV1 {
+        enterprise: enterprise.as_oid(),
+        agent_addr: Ipv4Addr::LOCALHOST,
+        generic_trap: 6,
+        specific_trap: 1,
+        time_stamp: 0,
+        varbinds: varbinds.as_list(),
+    };
+    community_message(Version::V1, "public", AnyPdu::TrapV1(trap))
+}
+
+/// A message of v1 or v2c around any octets.
 pub fn community_wrapped(version: i32, community: &str, pdu: &[u8]) -> Vec<u8> {
     written(|writer| {
         writer.octets(pdu);

@@ -1,12 +1,11 @@
 //! Hostile messages without end, all from one seed.
 
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
 
 use hamsa_fuzz::{Format, mutate};
 use hamsa_snmp::engine::{EngineId, EngineTime};
 use hamsa_snmp::message::{SecurityLevel, Version};
-use hamsa_snmp::pdu::{AnyPdu, Pdu, PduKind, TrapV1};
+use hamsa_snmp::pdu::{AnyPdu, Pdu, PduKind};
 use hamsa_snmp::value::{Value, tag};
 use hamsa_snmp::{Oid, VarBindBuf};
 use rand::rngs::StdRng;
@@ -15,7 +14,7 @@ use rand::{Rng, RngExt, SeedableRng};
 
 use super::forge::{
     CLERK, Forge, GUEST, OLD, OPERATOR, Order, STRANGER, community_message, community_wrapped, spoil_digest, sys_name,
-    tlv, written,
+    tlv, trap_v1, written,
 };
 use crate::support::SYS_LOCATION;
 
@@ -231,17 +230,7 @@ fn pdus<T>(make: impl Fn(Pdu<'_>) -> T) -> Vec<T> {
 fn communities() -> Vec<Vec<u8>> {
     let mut all = pdus(|pdu| community_message(Version::V2c, "public", AnyPdu::Pdu(pdu)));
     all.extend(pdus(|pdu| community_message(Version::V1, "public", AnyPdu::Pdu(pdu))));
-    let enterprise: Oid = "1.3.6.1.4.1.32473".parse().unwrap();
-    let varbinds = sys_name(Value::Null);
-    let trap = TrapV1 {
-        enterprise: enterprise.as_oid(),
-        agent_addr: Ipv4Addr::LOCALHOST,
-        generic_trap: 6,
-        specific_trap: 1,
-        time_stamp: 0,
-        varbinds: varbinds.as_list(),
-    };
-    all.push(community_message(Version::V1, "public", AnyPdu::TrapV1(trap)));
+    all.push(trap_v1());
     all
 }
 

@@ -128,6 +128,9 @@ impl<'f> Hostile<'f> {
             4 => order.is_reportable = false,
             _ => {}
         }
+        if order.level.is_private() && self.rng.random_ratio(1, 32) {
+            return self.forge.with_salt(&order, &[1; 9][..self.rng.random_range(0..=9)]);
+        }
         let mut message = self.forge.message(&order);
         if order.level.is_authenticated() && self.rng.random_ratio(1, 16) {
             spoil_digest(&mut message);

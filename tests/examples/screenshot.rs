@@ -12,7 +12,7 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use hamsa_testkit::{Browser, Process, Unavailable, free_tcp, free_udp, hamsa, wait_until};
+use hamsa_testkit::{Browser, Process, Unavailable, free_tcp, free_udp, hamsa};
 
 /// The page that is shown: a device with much to see, and its first interface.
 const PAGE: &str = "/devices/core-1#ifHCInOctets.1";
@@ -43,10 +43,7 @@ fn picture_of_the_demo(output: &Path) -> Result<(), Unavailable> {
     let mut command = Command::new(hamsa());
     command.args(["demo", "--interval", "1", "--http", &http, "--traps", &traps]);
     let mut demo = Process::spawn("hamsa-demo", &mut command);
-    wait_until("the demo runs", || {
-        assert!(demo.is_running(), "{}", demo.stderr());
-        demo.stderr().contains("Ctrl-C ends it").then_some(())
-    });
+    demo.wait_until("the demo runs", |demo| demo.stderr().contains("Ctrl-C ends it").then_some(()));
     picture(&format!("http://{http}{PAGE}"), POINTS, output)
 }
 

@@ -65,8 +65,7 @@ impl Browser {
             command.env(name, home.path());
         }
         let mut process = Process::spawn("chromedriver", &mut command);
-        let port = wait_until("ChromeDriver says its port", || {
-            assert!(process.is_running(), "ChromeDriver ended:\n{}{}", process.stdout(), process.stderr());
+        let port = process.wait_until("ChromeDriver says its port", |process| {
             let output = process.stdout();
             let port = output.split_once("started successfully on port ")?.1.split_once('.')?.0;
             port.parse::<u16>().ok()

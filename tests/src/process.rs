@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
 use crate::limits::{POLL_INTERVAL, SHOWN_OUTPUT_BYTES, TERMINATION_GRACE};
+use crate::wait::wait_until;
 
 /// The watchdog, run by `sh`. Its standard input comes from the test process alone: a first line names the group; a
 /// second one says that the group has ended. Where the input ends before that, the test process was killed.
@@ -89,6 +90,21 @@ impl Process {
     /// True until the child has ended. Its group may have members left then; they end with the guard.
     pub fn is_running(&mut self) -> bool {
         self.try_wait().is_none()
+    }
+
+    /// Asks `poll` until it has a value, and returns that.
+    ///
+    /// # Panics
+    /// The child ends before that, or after [`LIVENESS`](crate::limits::LIVENESS); `what` says in the message what did
+    /// not happen (`the node listens`).
+    #[track_caller]
+    pub fn wait_until<T>(&mut self, what: &str, mut poll: impl FnMut(&Process) -> Option<T>) -> T {
+        wait_until(what, || {
+            let found = poll(self);
+            let goes_on = found.is_some() || self.is_running();
+            assert!(goes_on, "{} has ended before {what}:\n{}{}", self.name, self.stdout(), self.stderr());
+            found
+        })
     }
 
     /// Waits for the child to end by itself; `None` after `limit`.

@@ -55,8 +55,7 @@ impl Prometheus {
             .arg("--log.level=warn")
             .current_dir(home.path());
         let mut process = Process::spawn("prometheus", &mut command);
-        wait_until("Prometheus is ready", || {
-            assert!(process.is_running(), "Prometheus ended:\n{}", process.stderr());
+        process.wait_until("Prometheus is ready", |_| {
             let ready = http::get(&format!("http://{address}/-/ready")).ok()?;
             (ready.status == 200).then_some(())
         });

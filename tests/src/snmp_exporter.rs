@@ -9,7 +9,6 @@ use crate::http;
 use crate::net::free_tcp;
 use crate::process::Process;
 use crate::program::{Unavailable, program};
-use crate::wait::wait_until;
 
 /// A running snmp_exporter on a loopback address of its own.
 #[derive(Debug)]
@@ -40,8 +39,7 @@ impl SnmpExporter {
             .arg(format!("--web.listen-address={address}"))
             .current_dir(home.path());
         let mut process = Process::spawn("snmp-exporter", &mut command);
-        wait_until("snmp_exporter answers", || {
-            assert!(process.is_running(), "snmp_exporter ended:\n{}", process.stderr());
+        process.wait_until("snmp_exporter answers", |_| {
             let metrics = http::get(&format!("http://{address}/metrics")).ok()?;
             (metrics.status == 200).then_some(())
         });

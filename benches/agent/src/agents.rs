@@ -3,14 +3,10 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-use std::thread::sleep;
-use std::time::Instant;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use hamsa_testkit::{NetSnmp, Process, Snmpd, User, free_udp};
 use tempfile::TempDir;
-
-use crate::limits::{LOOK, START_LIMIT};
 
 /// The user, whose name tells its protocols: SHA-256 and AES-128.
 const USER: &str = "priv-SHA-256-AES";
@@ -42,12 +38,7 @@ impl Ours {
             ),
         )?;
         let mut process = Process::spawn("agent", Command::new(binary).args(["agent", "--config"]).arg(&config));
-        let end = Instant::now() + START_LIMIT;
-        while !process.stderr().contains("control: ") {
-            ensure!(process.is_running(), "it has ended:\n{}", process.stderr());
-            ensure!(Instant::now() < end, "not ready after {} s:\n{}", START_LIMIT.as_secs(), process.stderr());
-            sleep(LOOK);
-        }
+        process.wait_until("the agent answers", |process| process.stderr().contains("control: ").then_some(()));
         Ok(Ours { process, address, _directory: directory })
     }
 

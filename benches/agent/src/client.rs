@@ -2,21 +2,18 @@
 //! that the first one had.
 
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
+use hamsa_bench_rounds::{Principal, wait_for_datagram};
 use hamsa_node::net::{Arrival, UdpBatch, UdpOptions};
-use hamsa_snmp::engine::{Community, CommunityTable, Engine, EngineId, EngineStats, EngineTime, Name};
+use hamsa_snmp::engine::{EngineId, EngineTime, Name};
 use hamsa_snmp::manager::{Handled, Manager, RequestKind, TargetConfig, TargetId, Timing};
 use hamsa_snmp::message::{SecurityLevel, Version};
 use hamsa_snmp::pdu::{Bulk, ErrorStatus};
-use hamsa_snmp::usm::{AuthProtocolId, PrivProtocolId, SaltSource, UserKey, Usm, UsmUser, UsmUsers, password_to_key};
 use hamsa_snmp::{Oid, VarBindBuf, VarBindList};
 use hamsa_testkit::{Snmpd, User};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::limits::{BUFFER_OCTETS, RECEIVE_BUFFER_OCTETS, REPETITIONS, RETRIES, ROUND_LIMIT, TIMEOUT};
 
@@ -60,15 +57,18 @@ pub(crate) struct Client {
 impl Client {
     /// Asks once, so that the engine is discovered and keys are made.
     pub(crate) fn new(address: SocketAddr, security: Security, outstanding: u8, user: &User) -> anyhow::Result<Self> {
-        let mut manager = Manager::new(engine(user)?, SEED);
-        let (version, level, security_name) = match security {
-            Security::V2c => (Version::V2c, SecurityLevel::NoAuthNoPriv, Snmpd::READ_COMMUNITY),
-            Security::V3 => (Version::V3, SecurityLevel::AuthPriv, user.name.as_str()),
+        let principal = principal(user)?;
+        let id = EngineId::assigned(32_473, *b"manager.");
+        let engine = principal.engine(id, EngineTime { boots: 1, time: 0 }, Instant::now());
+        let mut manager = Manager::new(Arc::new(engine.map_err(anyhow::Error::from_boxed)?), SEED);
+        let (version, level) = match security {
+            Security::V2c => (Version::V2c, SecurityLevel::NoAuthNoPriv),
+            Security::V3 => (Version::V3, SecurityLevel::AuthPriv),
         };
         let target = manager.add_target(TargetConfig {
             address,
             version,
-            security_name: Name::new(security_name)?,
+            security_name: Name::new(principal.name)?,
             level,
             context_name: Name::default(),
             context_engine_id: None,
@@ -127,7 +127,7 @@ impl Client {
                 self.socket.queue(transmit.address, None, &self.buffer[self.buffer.len() - transmit.length..]);
             }
             self.socket.flush();
-            wait(&self.socket, self.manager.poll_timeout(), now)?;
+            wait_for_datagram(&self.socket, self.manager.poll_timeout(), now)?;
         }
     }
 }
@@ -163,42 +163,8 @@ fn check(varbinds: VarBindList<'_>, names: &mut Vec<Oid>) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Waits until a datagram has come or something is due.
-fn wait(socket: &UdpBatch, due: Option<Instant>, now: Instant) -> anyhow::Result<()> {
-    // Rounded up: too early a wake-up would find nothing to do.
-    let wait = due.map(|due| due.saturating_duration_since(now) + Duration::from_millis(1));
-    let wait = wait.map_or(PollTimeout::NONE, |wait| PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX));
-    poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)], wait)?;
-    Ok(())
-}
-
-/// An engine that knows the community and the user.
-fn engine(user: &User) -> anyhow::Result<Arc<Engine>> {
-    let id = EngineId::assigned(32_473, *b"manager.");
-    let stats = Arc::new(EngineStats::default());
-    let communities = Arc::new(CommunityTable::new());
-    communities.insert(Community::new(Snmpd::READ_COMMUNITY.as_bytes(), Name::new(Snmpd::READ_COMMUNITY)?));
-    let users = UsmUsers::new(id, EngineTime { boots: 1, time: 0 }, Instant::now());
-    let ((_, auth), (_, privacy)) = user.auth.zip(user.privacy).context("the user has keys")?;
-    let sha256 = AuthProtocolId::Sha256.built_in();
-    let key = |password: &str| password_to_key(&*sha256, password.as_bytes()).map(UserKey::Master);
-    users.insert(UsmUser {
-        security_name: Name::new(&*user.name)?,
-        user_name: Name::new(&*user.name)?,
-        engine_id: None,
-        auth: Some((AuthProtocolId::Sha256, key(auth)?)),
-        privacy: Some((PrivProtocolId::Aes128, key(privacy)?)),
-    })?;
-    let salts = Arc::new(Counted(AtomicU64::new(1)));
-    let usm = Usm::new(Arc::new(users), stats.clone(), salts);
-    Ok(Arc::new(Engine::with_communities(id, stats, communities).with_v3(Arc::new(usm))))
-}
-
-/// Salts for a process that lives for a minute, with keys that protect nothing.
-struct Counted(AtomicU64);
-
-impl SaltSource for Counted {
-    fn next_salt(&self) -> Result<u64, String> {
-        Ok(self.0.fetch_add(1, Ordering::Relaxed))
-    }
+/// Who asks: the community and the user that both agents know.
+fn principal(user: &User) -> anyhow::Result<Principal<'_>> {
+    let ((_, auth_password), (_, priv_password)) = user.auth.zip(user.privacy).context("the user has keys")?;
+    Ok(Principal { name: &user.name, community: Snmpd::READ_COMMUNITY, auth_password, priv_password })
 }

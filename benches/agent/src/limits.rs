@@ -29,12 +29,6 @@ pub(crate) const RETRIES: u8 = 3;
 /// For one round of one agent. A usual one takes a second or two.
 pub(crate) const ROUND_LIMIT: Duration = Duration::from_secs(120);
 
-/// For an agent to start.
-pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
-
-/// Between two looks at whether it has.
-pub(crate) const LOOK: Duration = Duration::from_millis(20);
-
 /// Linux grants what it has.
 pub(crate) const RECEIVE_BUFFER_OCTETS: usize = 4 << 20;
 

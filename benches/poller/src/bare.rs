@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use hamsa_bench_rounds::wait_for_datagram;
 use hamsa_node::net::{UdpBatch, UdpOptions};
 use hamsa_snmp::ber::Writer;
 use hamsa_snmp::message::{CommunityMessage, Version};
@@ -11,7 +12,6 @@ use hamsa_snmp::pdu::{AnyPdu, Bulk, Pdu};
 use hamsa_snmp::{Oid, VarBindBuf};
 
 use crate::limits::{BUFFER_OCTETS, OUTSTANDING, RECEIVE_BUFFER_OCTETS, TIMEOUT};
-use crate::ours::wait;
 use crate::workload::{COLUMN, COMMUNITY, ENTRY, Job, Meter, REPETITIONS, Rotation, Taken, sum_of_answer};
 
 /// Sends requests and receives answers.
@@ -30,7 +30,7 @@ pub(crate) fn run(job: Job) -> anyhow::Result<Taken> {
         socket.flush();
         let now = Instant::now();
         meter.check_time(now)?;
-        wait(&socket, Some(now + Duration::from_millis(100)), now)?;
+        wait_for_datagram(&socket, Some(now + Duration::from_millis(100)), now)?;
         socket.receive(|arrival| answered.push(arrival.from))?;
         for _ in &answered {
             // Nobody has looked: what it holds is known.

@@ -2,13 +2,13 @@
 //! a batch, do what is due, send a batch, wait where nothing is left to do.
 
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use hamsa_bench_rounds::wait_for_datagram;
 use hamsa_node::net::{Arrival, UdpBatch, UdpOptions};
-use hamsa_snmp::engine::{EngineId, EngineTime, Name};
+use hamsa_snmp::engine::Name;
 use hamsa_snmp::manager::{
     DeviceId, Handled, Job as PollJob, Manager, PollOutcome, PollPlan, PollRef, PollResult, PollSink, Poller,
     RequestKind, SampleTime, TargetConfig, TargetId, Timing, Transmit,
@@ -16,9 +16,8 @@ use hamsa_snmp::manager::{
 use hamsa_snmp::message::{SecurityLevel, Version};
 use hamsa_snmp::pdu::Bulk;
 use hamsa_snmp::{Oid, OidSuffix, Value, VarBindBuf, VarBindList};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::engine::{credentials, engine, security_name};
+use crate::engine::{engine, security_name};
 use crate::limits::{BUFFER_OCTETS, RECEIVE_BUFFER_OCTETS, RETRIES, TIMEOUT};
 use crate::workload::{COLUMN, ENTRY, Job, Meter, REPETITIONS, Rotation, Security, Taken, share};
 
@@ -47,7 +46,7 @@ trait Requester {
 
 /// GETBULKs by the manager.
 pub(crate) fn run_manager(job: Job) -> anyhow::Result<Taken> {
-    let mut manager = Manager::new(manager_engine()?, SEED);
+    let mut manager = Manager::new(engine(*b"manager.")?, SEED);
     let targets = targets(job)?.into_iter().map(|target| manager.add_target(target));
     let rotation = Rotation::new(targets.collect::<Vec<_>>());
     let column = Oid::from_arcs(&[ENTRY, &[COLUMN]].concat())?;
@@ -65,7 +64,7 @@ pub(crate) fn run_poller(job: Job) -> anyhow::Result<Taken> {
     let now = Instant::now();
     let column = Oid::from_arcs(&[ENTRY, &[COLUMN]].concat())?;
     let plan = Arc::new(PollPlan { tables: vec![vec![column]], ..PollPlan::default() });
-    let mut poller = Poller::new(manager_engine()?, SEED);
+    let mut poller = Poller::new(engine(*b"manager.")?, SEED);
     let mut devices = Vec::new();
     for (owner, target) in (0..).zip(targets(job)?) {
         let jobs = vec![PollJob { plan: plan.clone(), interval: INTERVAL }];
@@ -97,23 +96,9 @@ fn drive(mut requester: impl Requester) -> anyhow::Result<Taken> {
             socket.queue(transmit.address, None, &buffer[buffer.len() - transmit.length..]);
         }
         socket.flush();
-        wait(&socket, requester.due(), now)?;
+        wait_for_datagram(&socket, requester.due(), now)?;
     }
     requester.meter().taken()
-}
-
-/// Waits until a datagram has come or something is due.
-pub(crate) fn wait(socket: &UdpBatch, due: Option<Instant>, now: Instant) -> anyhow::Result<()> {
-    // Rounded up: too early a wake-up would find nothing to do.
-    let wait = due.map(|due| due.saturating_duration_since(now) + Duration::from_millis(1));
-    let wait = wait.map_or(PollTimeout::NONE, |wait| PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX));
-    poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)], wait)?;
-    Ok(())
-}
-
-fn manager_engine() -> anyhow::Result<Arc<hamsa_snmp::engine::Engine>> {
-    let id = EngineId::assigned(32_473, *b"manager.");
-    engine(id, EngineTime { boots: 1, time: 0 }, &credentials()?)
 }
 
 fn targets(job: Job) -> anyhow::Result<Vec<TargetConfig>> {

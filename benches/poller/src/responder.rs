@@ -10,13 +10,13 @@ use std::time::Instant;
 use anyhow::Context;
 use hamsa_node::net::{UdpBatch, UdpOptions};
 use hamsa_snmp::ber::Writer;
-use hamsa_snmp::engine::{Engine, EngineId, EngineTime};
+use hamsa_snmp::engine::Engine;
 use hamsa_snmp::pdu::{AnyPdu, Pdu, PduKind};
 use hamsa_snmp::{Oid, Value, VarBindBuf};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::children::{end_with_parent, say};
-use crate::engine::{credentials, engine};
+use crate::engine::engine;
 use crate::limits::{BUFFER_OCTETS, RECEIVE_BUFFER_OCTETS};
 use crate::workload::{Clocks, ENTRY, answer};
 
@@ -64,8 +64,7 @@ struct Agent {
 
 impl Agent {
     fn new() -> anyhow::Result<Self> {
-        let id = EngineId::assigned(32_473, *b"answers.");
-        let engine = engine(id, EngineTime { boots: 1, time: 0 }, &credentials()?)?;
+        let engine = engine(*b"answers.")?;
         let mut varbinds = VarBindBuf::new();
         for (column, row, value) in answer() {
             let name = Oid::from_arcs(&[ENTRY, &[column, row]].concat()).context("a valid OID")?;

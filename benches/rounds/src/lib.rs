@@ -4,8 +4,12 @@
 
 mod claim;
 mod cores;
+mod engine;
 mod figures;
+mod wait;
 
 pub use claim::{Target, claim, informs, skipped};
 pub use cores::{Cores, cpu_time_of_process, stay_on};
+pub use engine::{EngineError, Principal};
 pub use figures::{Comparison, Figures, Repeat, take_turns};
+pub use wait::wait_for_datagram;

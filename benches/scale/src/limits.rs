@@ -21,11 +21,5 @@ pub(crate) const WINDOW: Duration = Duration::from_secs(120);
 /// From the start of a node without devices to the reading of its memory.
 pub(crate) const SETTLE_EMPTY: Duration = Duration::from_secs(5);
 
-/// For a process to start and to say so.
-pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
-
-/// Between two looks at a process that starts.
-pub(crate) const LOOK: Duration = Duration::from_millis(50);
-
 /// A poll that starts later than this is late. A bucket of the node's histogram ends here.
 pub(crate) const LATE_S: f64 = 1.0;

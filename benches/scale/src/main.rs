@@ -15,12 +15,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use hamsa_bench_rounds::{Target, informs};
+use hamsa_bench_rounds::{Cores, Target, informs, stay_on};
 use hamsa_testkit::{Process, free_tcp, free_udp, hamsa};
 
 use exposition::Reading;
-use limits::{DEVICES, INTERFACES, INTERVAL, LATE_S, LOOK, SETTLE, SETTLE_EMPTY, START_LIMIT, WINDOW};
-use processor::{Cores, Used, stay_on};
+use limits::{DEVICES, INTERFACES, INTERVAL, LATE_S, SETTLE, SETTLE_EMPTY, WINDOW};
+use processor::Used;
 
 const USAGE: &str = "usage: hamsa-bench-scale [DEVICES [SECONDS]]";
 
@@ -36,7 +36,7 @@ fn main() -> anyhow::Result<()> {
     // Built before anything is bound to a core.
     let binary = hamsa();
     let cores = Cores::choose()?;
-    println!("the node on core {}, the simulation on core {}", cores.node, cores.rest);
+    println!("the node on core {}, the simulation on core {}", cores.measured, cores.rest);
     let port = free_udp().port();
     let simulation = Simulation::start(binary, devices, port, &cores)?;
     let empty = Node::start(binary, "", &cores)?.memory_of_empty()?;
@@ -71,7 +71,7 @@ impl Simulation {
         let mut command = Command::new(binary);
         command.args(["sim", &format!("router:{INTERFACES}*{devices}"), "--first", &format!("{FIRST}:{port}")]);
         let mut process = Process::spawn("sim", &mut command);
-        wait_for(&mut process, |process| process.stderr().contains("Ctrl-C").then_some(()))?;
+        process.wait_until("the simulation runs", |process| process.stderr().contains("Ctrl-C").then_some(()));
         Ok(Simulation(process))
     }
 
@@ -105,15 +105,15 @@ impl Node {
                  [traps]\nlisten = []\n[credentials.campus]\nversion = \"v2c\"\ncommunity = \"public\"\n{inventory}"
             ),
         )?;
-        stay_on(cores.node)?;
+        stay_on(cores.measured)?;
         let started = Instant::now();
         let mut process = Process::spawn("node", Command::new(binary).args(["node", "--config"]).arg(&config));
         stay_on(cores.rest)?;
         let http = format!("http://{http}");
-        wait_for(&mut process, |_| {
+        process.wait_until("the node is ready", |_| {
             let ready = hamsa_testkit::http::get(&format!("{http}/-/ready")).ok()?;
             (ready.status == 200).then_some(())
-        })?;
+        });
         Ok(Node { process, http, started, _directory: directory })
     }
 
@@ -123,18 +123,6 @@ impl Node {
         // What /metrics needs has been needed here too.
         Reading::take(&self.http)?;
         Ok(Used::by(self.process.id())?.resident_octets)
-    }
-}
-
-fn wait_for<T>(process: &mut Process, ready: impl Fn(&Process) -> Option<T>) -> anyhow::Result<T> {
-    let end = Instant::now() + START_LIMIT;
-    loop {
-        if let Some(found) = ready(process) {
-            return Ok(found);
-        }
-        ensure!(process.is_running(), "it has ended:\n{}", process.stderr());
-        ensure!(Instant::now() < end, "not ready after {} s:\n{}", START_LIMIT.as_secs(), process.stderr());
-        sleep(LOOK);
     }
 }
 

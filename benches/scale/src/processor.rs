@@ -1,33 +1,9 @@
-//! Which core a process runs on, and what it has used (proc(5)).
+//! What a process has used (proc(5)).
 
 use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::Context;
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-
-/// The two cores: of the node, and of everything else. The same one where this process has only one.
-pub(crate) struct Cores {
-    pub(crate) node: usize,
-    pub(crate) rest: usize,
-}
-
-impl Cores {
-    /// The last and the first of those that this process may use.
-    pub(crate) fn choose() -> anyhow::Result<Self> {
-        let allowed = sched_getaffinity(None)?;
-        let mut cores = (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core));
-        let rest = cores.next().context("no core")?;
-        Ok(Cores { node: cores.next_back().unwrap_or(rest), rest })
-    }
-}
-
-/// Keeps the calling thread, and each process that it starts from now on, on one core.
-pub(crate) fn stay_on(core: usize) -> anyhow::Result<()> {
-    let mut set = CpuSet::new();
-    set.set(core);
-    sched_setaffinity(None, &set).with_context(|| format!("cannot stay on core {core}"))
-}
 
 /// What a process has used.
 #[derive(Debug, Clone, Default)]

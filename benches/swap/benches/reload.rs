@@ -43,8 +43,8 @@ const TRIES_MAX: u32 = 20;
 /// Between two requests that take a socket or connection of their own: the system has only so many ports.
 const NEW_EVERY: Duration = Duration::from_millis(1);
 
-/// For a server to start.
-const START_LIMIT: Duration = Duration::from_secs(60);
+/// For an answer of the agent's control socket.
+const CONTROL_LIMIT: Duration = Duration::from_secs(60);
 
 fn main() -> anyhow::Result<()> {
     let directory = tempfile::TempDir::with_prefix("hamsa-bench-reload-")?;
@@ -195,7 +195,7 @@ impl Agent {
             ),
         )?;
         let mut process = Process::spawn("agent", Command::new(binary).args(["agent", "--config"]).arg(&config));
-        wait_for(&mut process, |process| process.stderr().contains("control: ").then_some(()))?;
+        process.wait_until("the agent answers", |process| process.stderr().contains("control: ").then_some(()));
         let control = data.join("control.sock");
         let list = converse(&control, &json!({ "op": "list" }))?;
         let list = list["result"].as_array().context("no list of modules")?;
@@ -234,7 +234,7 @@ impl Server for Agent {
 /// The last line of the answer.
 fn converse(socket: &Path, request: &Value) -> anyhow::Result<Value> {
     let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(START_LIMIT))?;
+    stream.set_read_timeout(Some(CONTROL_LIMIT))?;
     stream.write_all(format!("{request}\n").as_bytes())?;
     let mut last = None;
     for line in BufReader::new(stream).lines() {
@@ -314,7 +314,7 @@ impl Nginx {
         let mut command = Command::new(binary);
         command.arg("-p").arg(directory).arg("-c").arg(config).args(["-e", "stderr"]);
         let mut process = Process::spawn("nginx", &mut command);
-        wait_for(&mut process, |_| TcpStream::connect(address).ok())?;
+        process.wait_until("nginx listens", |_| TcpStream::connect(address).ok());
         Ok(Nginx { address, process })
     }
 }
@@ -389,17 +389,5 @@ fn read_answer(connection: &mut TcpStream) -> std::io::Result<bool> {
             let head = String::from_utf8_lossy(&octets);
             return Ok(!head.contains("Connection: close"));
         }
-    }
-}
-
-fn wait_for<T>(process: &mut Process, ready: impl Fn(&Process) -> Option<T>) -> anyhow::Result<T> {
-    let end = Instant::now() + START_LIMIT;
-    loop {
-        if let Some(found) = ready(process) {
-            return Ok(found);
-        }
-        ensure!(process.is_running(), "it has ended:\n{}", process.stderr());
-        ensure!(Instant::now() < end, "not ready after {} s:\n{}", START_LIMIT.as_secs(), process.stderr());
-        sleep(PAUSE);
     }
 }

@@ -48,16 +48,16 @@ impl AgentOptions {
     }
 }
 
-/// Carries one request out and prints its variables.
+/// A whole command: carries its one request out, prints the variables, and tells how it went.
 ///
 /// # Errors
 /// No answer, or an error-status in it.
 pub fn ask_once(
-    session: &mut Session,
+    mut session: Session,
     kind: RequestKind,
     varbinds: VarBindBuf,
     mib: &LazyMib,
-    printer: &mut Printer<'_>,
+    mut printer: Printer<'_>,
 ) -> anyhow::Result<()> {
     let refused = printed(session.ask(kind, varbinds, |pdu| {
         if pdu.error_status() != ErrorStatus::NO_ERROR {
@@ -65,7 +65,12 @@ pub fn ask_once(
         }
         pdu.varbinds.iter().try_for_each(|variable| printer.variable(variable)).map(|()| None)
     }))?;
-    refused.map_or(Ok(()), Err)
+    if let Some(error) = refused {
+        return Err(error);
+    }
+    printer.finish()?;
+    session.report();
+    Ok(())
 }
 
 /// What an error-status says, of which variable.

@@ -1,7 +1,7 @@
 //! `hamsa bulk`: one GETBULK (RFC 3416 §4.2.3), as net-snmp's `snmpbulkget`. Whole subtrees are `hamsa walk`'s.
 
 use clap::Args;
-use hamsa_snmp::Value;
+use hamsa_snmp::VarBindBuf;
 use hamsa_snmp::manager::RequestKind;
 use hamsa_snmp::message::Version;
 use hamsa_snmp::pdu::Bulk;
@@ -44,8 +44,8 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
         max_repetitions: command.max_repetitions.or(letters.max_repetitions).unwrap_or(DEFAULT_REPETITIONS),
     };
     let mib = LazyMib::new(command.agent.mib.clone());
-    let mut printer = Printer::new(&command.output, &mib)?;
-    let (mut session, names) = command.agent.open()?;
+    let printer = Printer::new(&command.output, &mib)?;
+    let (session, names) = command.agent.open()?;
     if session.version() == Version::V1 {
         return Err(usage("SNMPv1 has no GETBULK: say -v2c or -v3, or use `hamsa getnext`"));
     }
@@ -53,10 +53,6 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
         return Err(usage("no OID: say after which ones to read, such as ifDescr"));
     }
     let names = mib.resolve_all(names)?;
-    let mut varbinds = session.spare();
-    names.iter().for_each(|name| varbinds.push(name.as_oid(), Value::Null));
-    ask_once(&mut session, RequestKind::GetBulk(bulk), varbinds, &mib, &mut printer)?;
-    printer.finish()?;
-    session.report();
-    Ok(())
+    let varbinds = VarBindBuf::of_names(names.iter().map(|name| name.as_oid()));
+    ask_once(session, RequestKind::GetBulk(bulk), varbinds, &mib, printer)
 }

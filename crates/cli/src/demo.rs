@@ -233,8 +233,8 @@ fn tell_where(command: &Command, data: &Path) {
 }
 
 fn status_line(state: &Arc<NodeState>) -> String {
-    let devices = state.fleet.all();
-    let count = |wanted: DeviceState| devices.iter().filter(|device| device.status().state == wanted).count();
+    let states: Vec<DeviceState> = state.fleet.all().iter().map(|device| device.status().state).collect();
+    let count = |wanted: DeviceState| states.iter().filter(|&&state| state == wanted).count();
     let samples = state.writer_stats.stored_samples.load(Ordering::Relaxed);
     let events = state.writer_stats.stored_events.load(Ordering::Relaxed);
     format!(

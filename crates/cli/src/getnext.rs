@@ -1,8 +1,8 @@
 //! `hamsa getnext`: reads the successors of OIDs by GETNEXT (RFC 3416 §4.2.2).
 
 use clap::Args;
+use hamsa_snmp::VarBindBuf;
 use hamsa_snmp::manager::RequestKind;
-use hamsa_snmp::{Oid, Value};
 
 use crate::agent::{AgentOptions, ask_once};
 use crate::failure::usage;
@@ -25,16 +25,12 @@ pub struct Command {
 /// Wrong arguments, no answer, or an error from the agent.
 pub fn run(command: &Command) -> anyhow::Result<()> {
     let mib = LazyMib::new(command.agent.mib.clone());
-    let mut printer = Printer::new(&command.output, &mib)?;
-    let (mut session, names) = command.agent.open()?;
+    let printer = Printer::new(&command.output, &mib)?;
+    let (session, names) = command.agent.open()?;
     if names.is_empty() {
         return Err(usage("no OID: say after which ones to read, such as sysDescr"));
     }
-    let names: Vec<Oid> = mib.resolve_all(names)?;
-    let mut varbinds = session.spare();
-    names.iter().for_each(|name| varbinds.push(name.as_oid(), Value::Null));
-    ask_once(&mut session, RequestKind::GetNext, varbinds, &mib, &mut printer)?;
-    printer.finish()?;
-    session.report();
-    Ok(())
+    let names = mib.resolve_all(names)?;
+    let varbinds = VarBindBuf::of_names(names.iter().map(|name| name.as_oid()));
+    ask_once(session, RequestKind::GetNext, varbinds, &mib, printer)
 }

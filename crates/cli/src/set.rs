@@ -31,16 +31,13 @@ pub struct Command {
 /// Wrong arguments, no answer, or an error from the agent.
 pub fn run(command: &Command) -> anyhow::Result<()> {
     let mib = LazyMib::new(command.agent.mib.clone());
-    let mut printer = Printer::new(&command.output, &mib)?;
-    let (mut session, arguments) = command.agent.open()?;
+    let printer = Printer::new(&command.output, &mib)?;
+    let (session, arguments) = command.agent.open()?;
     if arguments.is_empty() {
         return Err(usage("nothing to set: say OID TYPE VALUE, such as sysContact.0 = \"the network team\""));
     }
     let varbinds = read_bindings(arguments, &mib)?;
-    ask_once(&mut session, RequestKind::Set, varbinds, &mib, &mut printer)?;
-    printer.finish()?;
-    session.report();
-    Ok(())
+    ask_once(session, RequestKind::Set, varbinds, &mib, printer)
 }
 
 /// Variables from `OID TYPE VALUE` triples.

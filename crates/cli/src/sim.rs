@@ -118,8 +118,7 @@ impl fmt::Display for By {
 /// A source is none, recordings can't be read, or a port can't be had.
 pub fn run(command: &Command) -> anyhow::Result<()> {
     let stop = stop_flag()?;
-    let mut library = Library::new();
-    let config = configure(command, &mut library)?;
+    let (config, library) = configure(command)?;
     let simulator = Simulator::new(&config, &library, epoch())?;
     for missing in library.missing_snapshots() {
         tell(&format!("hamsa sim: {missing}"));
@@ -160,7 +159,9 @@ pub fn user() -> anyhow::Result<SimUser> {
     Ok(SimUser::with_privacy(USER, Rights::ReadWrite, auth, (PrivProtocolId::Aes128, PRIV_PASSWORD))?)
 }
 
-fn configure(command: &Command, library: &mut Library) -> anyhow::Result<SimConfig> {
+/// What is simulated, and the recordings that it plays.
+fn configure(command: &Command) -> anyhow::Result<(SimConfig, Library)> {
+    let mut library = Library::new();
     let access = access(command)?;
     let faults: Faults = command.fault.parse().map_err(|error| usage(format!("--fault: {error}")))?;
     let every = |period: Option<Duration>| period.map_or(Recurring::Never, Recurring::Every);
@@ -171,9 +172,8 @@ fn configure(command: &Command, library: &mut Library) -> anyhow::Result<SimConf
         command.traps_to.iter().map(|&address| NotificationTarget { address, sender: sender.clone() }).collect();
     let mut config = SimConfig { seed: command.seed, boots_at_start: boots_now(), groups: Vec::new() };
     let mut first = command.first;
-    let recorded_before = library.len();
     for source in &command.sources {
-        let (source, count) = read_source(source, library)?;
+        let (source, count) = read_source(source, &mut library)?;
         let is_recorded = !matches!(source, Source::Device(_));
         // All recordings are one library: one group serves them.
         if is_recorded && config.groups.iter().any(|group| group.source == source) {
@@ -191,11 +191,10 @@ fn configure(command: &Command, library: &mut Library) -> anyhow::Result<SimConf
         config.groups.push(group);
         first = next_address(first, command.by, count)?;
     }
-    let recorded = library.len() - recorded_before;
     for group in config.groups.iter_mut().filter(|group| group.source == Source::RecordingEach) {
-        group.count = u32::try_from(recorded)?;
+        group.count = u32::try_from(library.len())?;
     }
-    Ok(config)
+    Ok((config, library))
 }
 
 /// Reads `router:24*100` or a path.

@@ -7,10 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
-use hamsa_snmp::engine::{CommunityTable, EngineStats, EngineTime};
 use hamsa_snmp::manager::Poller;
 use hamsa_snmp::mib::{Mib, MibDiagnostic, MibPaths, ModuleChoice};
-use hamsa_snmp::usm::UsmUsers;
 use hamsa_store::{OpenError, Store, StoreOptions};
 use hamsa_swap::SwapError;
 
@@ -20,7 +18,7 @@ use crate::control::ControlSocket;
 use crate::credentials::CredentialsError;
 use crate::fleet::Fleet;
 use crate::http::{HttpError, HttpServer};
-use crate::identity::{self, IdentityError, StoredSalts};
+use crate::identity::IdentityError;
 use crate::inventory::{Inventory, ReloadError, Reloaded};
 use crate::io_loop::{Command, LoopParts, PreparedLoop};
 use crate::modules::{EngineResources, modular_engine};
@@ -91,27 +89,14 @@ impl Daemon {
                 cache_bytes: usize::try_from(config.store.cache_size).unwrap_or(usize::MAX),
             },
         )?);
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(std::io::Error::from)?;
-        let engine_id = identity::engine_id(&store, random)?;
-        let at_start = EngineTime { boots: identity::next_boots(&store)?, time: 0 };
-        let engine_stats = Arc::new(EngineStats::default());
-        let communities = Arc::new(CommunityTable::new());
-        let users = Arc::new(UsmUsers::new(engine_id, at_start, Instant::now()));
+        let (resources, _) = EngineResources::booted(&store, Instant::now())?;
+        let EngineResources { stats: engine_stats, communities, users, .. } = resources.clone();
         for credentials in config.credentials.values() {
             credentials.install(&communities, &users)?;
         }
-        let salts = Arc::new(StoredSalts::new(store.clone(), engine_id));
         let permissions = Permissions::new([]);
         let options = HostOptions { data_dir: &config.node.data_dir, store: store.clone(), permissions };
         let host = Arc::new(SwapHost::open(options)?);
-        let resources = EngineResources {
-            id: engine_id,
-            stats: engine_stats.clone(),
-            communities: communities.clone(),
-            users: users.clone(),
-            salts,
-        };
         let engine = Arc::new(modular_engine(&host, &resources)?);
 
         let fleet = Arc::new(Fleet::default());

@@ -24,6 +24,8 @@ pub enum IdentityError {
     State(#[from] StateError),
     #[error("the store holds an engine ID that is none")]
     BadEngineId,
+    #[error("the system gives no random octets: {0}")]
+    Random(#[from] std::io::Error),
     #[error("the engine has booted 2^31 times: it needs a new engine ID (RFC 3414 §2.2.3)")]
     BootsExhausted,
 }

@@ -2,11 +2,13 @@
 //! together with that crate.
 
 mod method;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
-use proc_macro2::TokenStream as Tokens;
+use proc_macro2::{Span, TokenStream as Tokens};
 use quote::{format_ident, quote};
-use syn::{Error, ItemTrait, LitStr, TraitItem, parse_macro_input};
+use syn::{Error, Item, ItemTrait, LitStr, TraitItem};
 
 use method::Method;
 
@@ -16,24 +18,31 @@ const METHODS_MAX: usize = 64;
 /// Makes a module kind of a trait: `#[kind("counter")]`. See `hamsa_swap::kind`.
 #[proc_macro_attribute]
 pub fn kind(name: TokenStream, item: TokenStream) -> TokenStream {
-    let name = parse_macro_input!(name as LitStr);
-    let item = parse_macro_input!(item as ItemTrait);
-    expand(&name, item).unwrap_or_else(|error| error.to_compile_error()).into()
+    expand(name.into(), item.into()).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
-fn expand(name: &LitStr, mut item: ItemTrait) -> syn::Result<Tokens> {
+fn expand(name: Tokens, item: Tokens) -> syn::Result<Tokens> {
+    let name: LitStr = if name.is_empty() {
+        Err(Error::new(Span::call_site(), "a kind has a name: write `#[kind(\"counter\")]`"))
+    } else {
+        syn::parse2(name.clone())
+            .map_err(|_| Error::new_spanned(name, "the name of a kind is a text: write `#[kind(\"counter\")]`"))
+    }?;
+    let mut item = item_trait(item)?;
     if let Some(parameter) = item.generics.params.first() {
-        return Err(Error::new_spanned(parameter, "a kind has no parameters: its trait must be an object type"));
+        let message = "a kind has no parameters, as its trait must be an object type: name the types in it";
+        return Err(Error::new_spanned(parameter, message));
     }
     let mut methods = Vec::new();
     for part in &mut item.items {
         match part {
             TraitItem::Fn(function) => methods.push(Method::take(function)?),
-            other => return Err(Error::new_spanned(other, "a kind has methods only")),
+            other => return Err(Error::new_spanned(other, "a kind has methods only: move this out of the trait")),
         }
     }
     if methods.len() > METHODS_MAX {
-        return Err(Error::new_spanned(&item.ident, format!("a kind has at most {METHODS_MAX} methods")));
+        let message = format!("a kind has at most {METHODS_MAX} methods: make two kinds of it");
+        return Err(Error::new_spanned(&item.ident, message));
     }
     item.supertraits.push(syn::parse_quote!(::core::marker::Send));
     item.supertraits.push(syn::parse_quote!(::core::marker::Sync));
@@ -81,4 +90,13 @@ fn expand(name: &LitStr, mut item: ItemTrait) -> syn::Result<Tokens> {
             #(#proxied)*
         }
     })
+}
+
+/// What is wrong inside of a trait, the parser says; what is none, we do.
+fn item_trait(item: Tokens) -> syn::Result<ItemTrait> {
+    match syn::parse2(item) {
+        Ok(Item::Trait(item)) => Ok(item),
+        Ok(other) => Err(Error::new_spanned(other, "a kind is made of a trait: put `#[kind]` before one")),
+        Err(error) => Err(error),
+    }
 }

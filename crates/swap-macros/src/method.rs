@@ -27,19 +27,25 @@ impl Method {
         let head = function.sig.clone();
         let parameters = parameters(&head)?;
         if let Some(word) = &head.asyncness {
-            return Err(Error::new_spanned(word, "calls of modules are synchronous"));
+            return Err(Error::new_spanned(word, "calls of modules are synchronous: leave `async` out"));
+        }
+        if head.generics.type_params().next().is_some() || head.generics.const_params().next().is_some() {
+            return Err(Error::new_spanned(
+                &head.generics,
+                "a method of a kind can't be generic over types: name them",
+            ));
         }
         if !is_typed_only && let Some(parameter) = head.generics.params.first() {
             return Err(Error::new_spanned(parameter, "a method with parameters of its own needs `#[typed_only]`"));
-        }
-        if head.generics.type_params().next().is_some() || head.generics.const_params().next().is_some() {
-            return Err(Error::new_spanned(&head.generics, "a method of a kind can't be generic over types"));
         }
         let returns = result_of(&head)?;
         let name = head.ident.to_string();
         if is_removable {
             if function.default.is_some() {
-                return Err(Error::new_spanned(&head.ident, "a removable method has no body of its own"));
+                return Err(Error::new_spanned(
+                    &head.ident,
+                    "a removable method has no body of its own: leave the body out, or `#[removable]`",
+                ));
             }
             let unused = parameters.iter().map(|parameter| &parameter.name);
             function.default = Some(syn::parse_quote!({
@@ -234,7 +240,8 @@ impl Parameter {
 fn take_attribute(attributes: &mut Vec<Attribute>, name: &str) -> syn::Result<bool> {
     let before = attributes.len();
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident(name)) {
-        attribute.meta.require_path_only()?;
+        let message = || format!("`#[{name}]` takes no arguments: leave them out");
+        attribute.meta.require_path_only().map_err(|_| Error::new_spanned(&attribute.meta, message()))?;
     }
     attributes.retain(|attribute| !attribute.path().is_ident(name));
     Ok(attributes.len() < before)

@@ -57,6 +57,10 @@ pub enum DynType {
 }
 
 /// Can be passed to, and come from, a dynamic call. For a type of one's own: make a [`DynValue::Record`] of it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be passed to, or come from, a dynamic call",
+    note = "implement `hamsa_swap::Dynamic` for it, or put `#[typed_only]` before the method of the kind"
+)]
 pub trait Dynamic: Sized {
     /// What signatures call it.
     fn dyn_type() -> DynType;

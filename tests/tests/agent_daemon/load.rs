@@ -1,23 +1,23 @@
 //! Managers that ask without end, each over a relay that notes the salts of all answers, and without retransmissions: a
 //! request that is lost, or whose answer is wrong, is a failure.
 
-use std::collections::HashSet;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hamsa_node::client::{Client, ClientOptions};
 use hamsa_snmp::engine::{CommunityTable, Engine, EngineId, EngineStats, EngineTime, Name};
 use hamsa_snmp::manager::{RequestKind, TargetConfig, TargetId, Timing};
-use hamsa_snmp::message::{SecurityLevel, UsmParameters, V3Message, Version};
-use hamsa_snmp::pdu::ErrorStatus;
+use hamsa_snmp::message::{SecurityLevel, Version};
+use hamsa_snmp::pdu::{Bulk, ErrorStatus};
 use hamsa_snmp::usm::{AuthProtocolId, PrivProtocolId, SaltSource, UserKey, Usm, UsmUser, UsmUsers, password_to_key};
 use hamsa_snmp::value::OwnedValue;
 use hamsa_snmp::{Oid, VarBindBuf};
 use hamsa_testkit::{User, limits::LIVENESS, wait_until};
 
+use crate::relay::Relay;
 use crate::support::{CONTACT, LOCATION, SYS_CONTACT, SYS_LOCATION, SYS_NAME};
 
 /// Managers that ask until they are told to end.
@@ -82,15 +82,6 @@ impl Load {
         }
         let salts = self.relays.drain(..).flat_map(Relay::end).collect();
         Outcome { answered: self.answered.load(Ordering::Relaxed), salts }
-    }
-}
-
-impl Outcome {
-    /// That no two messages have one salt.
-    pub fn invariant_no_salt_is_reused(&self) {
-        let different: HashSet<&Vec<u8>> = self.salts.iter().collect();
-        assert!(!self.salts.is_empty(), "no answer was encrypted");
-        assert_eq!(different.len(), self.salts.len(), "a salt was used twice");
     }
 }
 
@@ -160,6 +151,13 @@ impl Asker {
         )?;
         let first_service = OwnedValue::Integer(72);
         self.expect(RequestKind::GetNext, &["1.3.6.1.2.1.1.7"], &[("1.3.6.1.2.1.1.7.0", first_service)])?;
+        // One column, which is read many variables at a time, and two, with a variable that is not repeated before them.
+        let (location, services) = ((SYS_LOCATION, text(LOCATION)), ("1.3.6.1.2.1.1.7.0", OwnedValue::Integer(72)));
+        let bulk = |non_repeaters, max_repetitions| RequestKind::GetBulk(Bulk { non_repeaters, max_repetitions });
+        self.expect(bulk(0, 2), &[SYS_NAME], &[location.clone(), services.clone()])?;
+        let contact = (SYS_CONTACT, text(CONTACT));
+        let columns = ["1.3.6.1.2.1.1.3.0", SYS_NAME, SYS_LOCATION];
+        self.expect(bulk(1, 1), &columns, &[contact, location, services])?;
         if self.writes {
             let name = format!("round {}", self.round);
             let mut varbinds = VarBindBuf::new();
@@ -199,64 +197,4 @@ impl Asker {
 
 fn oid(text: &str) -> Oid {
     text.parse().unwrap()
-}
-
-/// Passes datagrams between one manager and the agent.
-struct Relay {
-    address: SocketAddr,
-    stop: Arc<AtomicBool>,
-    salts: Arc<Mutex<Vec<Vec<u8>>>>,
-    threads: [JoinHandle<()>; 2],
-}
-
-impl Relay {
-    fn start(agent: SocketAddr) -> Self {
-        let bind = || {
-            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-            socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-            Arc::new(socket)
-        };
-        let (front, back) = (bind(), bind());
-        let address = front.local_addr().unwrap();
-        let stop = Arc::new(AtomicBool::new(false));
-        let salts: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
-        let manager: Arc<Mutex<Option<SocketAddr>>> = Arc::default();
-        let requests = {
-            let (front, back, stop, manager) = (front.clone(), back.clone(), stop.clone(), manager.clone());
-            move || {
-                let mut datagram = vec![0; 65_536];
-                while !stop.load(Ordering::Relaxed) {
-                    let Ok((length, from)) = front.recv_from(&mut datagram) else { continue };
-                    *manager.lock().unwrap() = Some(from);
-                    back.send_to(&datagram[..length], agent).unwrap();
-                }
-            }
-        };
-        let answers = {
-            let (stop, salts) = (stop.clone(), salts.clone());
-            move || {
-                let mut datagram = vec![0; 65_536];
-                while !stop.load(Ordering::Relaxed) {
-                    let Ok(length) = back.recv(&mut datagram) else { continue };
-                    let salt = privacy_parameters(&datagram[..length]);
-                    salts.lock().unwrap().extend(Some(salt).filter(|salt| !salt.is_empty()));
-                    let to = manager.lock().unwrap().expect("a manager has asked");
-                    front.send_to(&datagram[..length], to).unwrap();
-                }
-            }
-        };
-        Relay { address, stop, salts, threads: [std::thread::spawn(requests), std::thread::spawn(answers)] }
-    }
-
-    fn end(self) -> Vec<Vec<u8>> {
-        self.stop.store(true, Ordering::Relaxed);
-        self.threads.into_iter().for_each(|thread| thread.join().unwrap());
-        std::mem::take(&mut *self.salts.lock().unwrap())
-    }
-}
-
-fn privacy_parameters(message: &[u8]) -> Vec<u8> {
-    let header = V3Message::parse(message).unwrap();
-    let (parameters, _) = UsmParameters::parse(message, header.security_parameters).unwrap();
-    parameters.privacy.to_vec()
 }

@@ -37,10 +37,7 @@ fn a_node_polls_on_while_its_modules_are_replaced() {
         lines.map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     };
     let answered = || metric("hamsa_snmp_requests_total{result=\"answered\"}").unwrap_or(0.0);
-    wait_until("the node polls", || {
-        assert!(node.is_running(), "{}", node.stderr());
-        (answered() > 0.0).then_some(())
-    });
+    node.wait_until("the node polls", |_| (answered() > 0.0).then_some(()));
     let socket = directory.path().join("data/control.sock");
     let modules = || -> Vec<(String, String)> {
         let list = try_ask(&socket, &serde_json::json!({ "op": "list" })).unwrap();

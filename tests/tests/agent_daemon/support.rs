@@ -6,8 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use hamsa_testkit::{NetSnmp, Output, Process, User, free_udp, hamsa, limits::LIVENESS, wait_until};
+use hamsa_testkit::{NetSnmp, Output, Process, User, free_udp, hamsa, limits::LIVENESS};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -32,7 +33,14 @@ impl Agent {
     /// Starts an agent that knows these users, all of whom may do everything, and the communities `public` and
     /// `private`. `more` is appended to its configuration.
     pub fn start(users: &[User], more: &str) -> Self {
-        let mut agent =
+        let mut agent = Agent::prepare(users, more);
+        agent.run();
+        agent
+    }
+
+    /// The same, without a process yet.
+    pub fn prepare(users: &[User], more: &str) -> Self {
+        let agent =
             Agent { address: free_udp(), directory: TempDir::with_prefix("hamsa-agent-").unwrap(), process: None };
         let mut config = format!(
             "[agent]\nlisten = [\"{}\"]\ndata_dir = \"data\"\nworkers = 2\n\
@@ -60,11 +68,10 @@ impl Agent {
         let path = agent.config();
         std::fs::write(&path, config).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        agent.run();
         agent
     }
 
-    fn config(&self) -> PathBuf {
+    pub fn config(&self) -> PathBuf {
         self.directory.path().join("agent.toml")
     }
 
@@ -81,10 +88,7 @@ impl Agent {
         let config = self.config();
         let mut command = Command::new(hamsa());
         let process = self.process.insert(Process::spawn("agent", command.arg("agent").arg("--config").arg(config)));
-        wait_until("the agent answers", || {
-            assert!(process.is_running(), "the agent has ended:\n{}", process.stderr());
-            process.stderr().contains("  control: ").then_some(())
-        });
+        process.wait_until("the agent answers", |process| process.stderr().contains("  control: ").then_some(()));
     }
 
     /// Ends it at once.
@@ -92,10 +96,21 @@ impl Agent {
         self.process.take().expect("it runs").kill();
     }
 
+    /// The process's id.
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
+    }
+
+    /// Panics where the process has ended.
+    #[track_caller]
+    pub fn invariant_it_runs(&mut self) {
+        let process = self.process.as_mut().expect("it runs");
+        assert!(process.is_running(), "the agent has ended:\n{}", process.stderr());
+    }
+
     /// Kills the process, and leaves the rest to [`Agent::kill`].
     pub fn crash(&self) {
-        let id = self.process.as_ref().expect("it runs").id();
-        let id = rustix::process::Pid::from_raw(id.cast_signed()).expect("a process id");
+        let id = rustix::process::Pid::from_raw(self.process_id().cast_signed()).expect("a process id");
         // It may have ended by itself; then the next look says so.
         let _ = rustix::process::kill_process(id, rustix::process::Signal::KILL);
     }
@@ -154,6 +169,41 @@ pub fn swap_request(changes: &[(String, String)]) -> Value {
     let changes: Vec<Value> =
         changes.iter().map(|(module, version)| json!({ "module": module, "version": version })).collect();
     json!({ "op": "swap", "changes": changes, "budget_ms": 4000 })
+}
+
+/// Tells threads that it is over, also where the test panics.
+pub struct Ends<'a>(pub &'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// How often a swap may be given up because the machine is too slow for its budget.
+const TRIES: usize = 20;
+
+/// Swaps these modules in one transaction; the report.
+#[track_caller]
+pub fn swap(agent: &Agent, changes: &[(String, String)]) -> Value {
+    let mut last = String::new();
+    for _ in 0..TRIES {
+        match agent.try_ask(&swap_request(changes)) {
+            Ok(report) => return report,
+            Err(error) => last = error,
+        }
+    }
+    panic!("not swapped {TRIES} times: {changes:?}: {last}");
+}
+
+/// Swaps all modules, each for its other version, in one transaction; the report.
+#[track_caller]
+pub fn swap_all(agent: &Agent) -> Value {
+    let all: Vec<(String, String)> =
+        agent.modules().into_iter().map(|(module, version)| (module, other_version(&version).to_owned())).collect();
+    let report = swap(agent, &all);
+    assert_eq!(report["changes"].as_array().unwrap().len(), all.len(), "{report}");
+    report
 }
 
 /// The other one of the two versions that there are.

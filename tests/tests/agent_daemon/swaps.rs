@@ -6,28 +6,14 @@ use hamsa_testkit::{NetSnmp, User, require};
 use serde_json::{Value, json};
 
 use crate::load::Load;
+use crate::relay::invariant_no_salt_is_reused;
 use crate::support::{
-    Agent, CONTACT, NOT_IN_TIME_WINDOWS, SYS_CONTACT, SYS_NAME, community, other_version, swap_request,
+    Agent, CONTACT, NOT_IN_TIME_WINDOWS, SYS_CONTACT, SYS_NAME, community, other_version, swap, swap_all,
 };
 
 /// Rounds over single modules, and swaps of all modules at once.
 const ROUNDS: usize = 2;
 const TOGETHER: usize = 40;
-
-/// How often a swap may be given up because the machine is too slow for its budget.
-const TRIES: usize = 20;
-
-#[track_caller]
-fn swap(agent: &Agent, changes: &[(String, String)]) -> Value {
-    let mut last = String::new();
-    for _ in 0..TRIES {
-        match agent.try_ask(&swap_request(changes)) {
-            Ok(report) => return report,
-            Err(error) => last = error,
-        }
-    }
-    panic!("not swapped {TRIES} times: {changes:?}: {last}");
-}
 
 #[test]
 fn nothing_is_lost_and_nothing_is_wrong_while_each_module_and_all_are_replaced() {
@@ -56,16 +42,13 @@ fn nothing_is_lost_and_nothing_is_wrong_while_each_module_and_all_are_replaced()
     }
     for _ in 0..TOGETHER {
         load.go_on(4);
-        let all: Vec<(String, String)> =
-            agent.modules().into_iter().map(|(module, version)| (module, other_version(&version).to_owned())).collect();
-        let report = swap(&agent, &all);
-        assert_eq!(report["changes"].as_array().unwrap().len(), all.len());
+        let report = swap_all(&agent);
         note(&report, &mut blackouts_us);
     }
     load.go_on(4);
     assert_eq!(time_failures(), before, "messages fell out of the time window");
     let outcome = load.end();
-    outcome.invariant_no_salt_is_reused();
+    invariant_no_salt_is_reused(&outcome.salts);
     assert!(blackouts_us.len() >= 100, "{} swaps", blackouts_us.len());
     blackouts_us.sort_unstable();
     let at = |percent: usize| blackouts_us[(blackouts_us.len() - 1) * percent / 100];

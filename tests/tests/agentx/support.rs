@@ -42,10 +42,7 @@ impl Agent {
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("its mode");
         let mut process = Process::spawn("agent", Command::new(hamsa()).arg("agent").arg("--config").arg(&path));
         let control = home.path().join("data/control.sock");
-        wait_until("the agent listens", || {
-            assert!(process.is_running(), "the agent ended:\n{}", process.stderr());
-            control.exists().then_some(())
-        });
+        process.wait_until("the agent listens", |_| control.exists().then_some(()));
         let agent = Agent { _process: process, tools, address, home };
         assert!(!agent.socket().exists(), "AgentX is not there by itself");
         let installed = agent.control(&["install", "MIB-module/AgentX"]).expect("it is installed");

@@ -25,8 +25,7 @@ impl Demo {
         let temporary = TempDir::with_prefix("hamsa-demo-test-").unwrap();
         let (http, traps, port) = (free_tcp(), free_udp(), free_port());
         let mut process = Process::spawn("hamsa-demo", &mut demo(http, traps, port, &temporary));
-        wait_until("the demo says where to look", || {
-            assert!(process.is_running(), "it ended:\n{}", process.stderr());
+        process.wait_until("the demo says where to look", |process| {
             process.stderr().contains("  Ctrl-C ends it.\n").then_some(())
         });
         Demo { process, http, traps, port, temporary }

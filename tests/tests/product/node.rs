@@ -65,8 +65,7 @@ impl NodeHome {
         let mut node = command(&["node", "--config", &self.config()]);
         node.envs(environment.iter().copied());
         let mut process = Process::spawn("hamsa-node", &mut node);
-        let (http, traps) = wait_until("the node says where it listens", || {
-            assert!(process.is_running(), "the node ended:\n{}", process.stderr());
+        let (http, traps) = process.wait_until("the node says where it listens", |process| {
             let said = process.stderr();
             Some((address_after(&said, "  console: http://")?, address_after(&said, "  traps and informs: ")?))
         });

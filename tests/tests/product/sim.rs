@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
-use hamsa_testkit::{Process, free_udp, wait_until};
+use hamsa_testkit::{Process, free_udp};
 
 use crate::run::command;
 
@@ -32,8 +32,7 @@ impl Sim {
         let address = first.to_string();
         let arguments = [&["sim", "--first", &address], arguments].concat();
         let mut process = Process::spawn("hamsa-sim", &mut command(&arguments));
-        wait_until("the simulation listens", || {
-            assert!(process.is_running(), "hamsa sim ended:\n{}", process.stderr());
+        process.wait_until("the simulation listens", |process| {
             process.stderr().contains(" Ctrl-C ends it.\n").then_some(())
         });
         Sim { process, first }

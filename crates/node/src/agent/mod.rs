@@ -23,15 +23,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hamsa_snmp::agent::{CommandResponder, MibView};
-use hamsa_snmp::engine::{CommunityTable, EngineId, EngineStats, EngineTime, Name, NameTooLong};
-use hamsa_snmp::usm::{KeyError, UsmUsers};
+use hamsa_snmp::engine::{EngineId, Name, NameTooLong};
+use hamsa_snmp::usm::KeyError;
 use hamsa_snmp::vacm::Vacm;
 use hamsa_store::{OpenError, StorageError, Store, StoreOptions};
 use hamsa_swap::{Kind, ModuleId, SwapError};
 
 use crate::config::agent::AgentConfig;
 use crate::control::{ControlHttp, ControlHttpError, ControlSocket, ControlSocketError};
-use crate::identity::{self, IdentityError, StoredSalts};
+use crate::identity::IdentityError;
 use crate::modules::{
     AccessControlModule, CommandResponderModule, EngineResources, MibModuleModule, SwappableAccess, modular_engine,
     responder_package, vacm_package, versions,
@@ -102,25 +102,13 @@ impl Agent {
         make_private_directory(&config.data_dir)?;
         let options = StoreOptions { cache_bytes: STORE_CACHE_BYTES, ..StoreOptions::default() };
         let store = Arc::new(Store::open(&config.data_dir, options)?);
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(io::Error::from)?;
-        let engine_id = identity::engine_id(&store, random)?;
-        let at_start = EngineTime { boots: identity::next_boots(&store)?, time: 0 };
-        let stats = Arc::new(EngineStats::default());
-        let users = Arc::new(UsmUsers::new(engine_id, at_start, started));
-        let communities = Arc::new(CommunityTable::new());
+        let (resources, boots) = EngineResources::booted(&store, started)?;
+        let EngineResources { id: engine_id, stats, communities, users, .. } = resources.clone();
         let vacm = Arc::new(Vacm::default());
 
         let permissions = Permissions::new(config.snmp_swappers.iter().cloned());
         let options = HostOptions { data_dir: &config.data_dir, store: store.clone(), permissions };
         let host = Arc::new(SwapHost::open(options)?);
-        let resources = EngineResources {
-            id: engine_id,
-            stats: stats.clone(),
-            communities: communities.clone(),
-            users: users.clone(),
-            salts: Arc::new(StoredSalts::new(store.clone(), engine_id)),
-        };
         let engine = Arc::new(modular_engine(&host, &resources)?);
         let view = Arc::new(MibView::new());
         let resources = MibResources {
@@ -170,7 +158,7 @@ impl Agent {
         let workers = Workers::start(&Arc::new(entity), &sockets, config.workers)?;
         let socket = ControlSocket::start(&config.data_dir, host.clone())?;
         let http = config.control.as_ref().map(|control| ControlHttp::start(control, host.clone())).transpose()?;
-        Ok(Agent { socket, http, workers, attendant, host, mibs, engine_id, boots: at_start.boots, addresses })
+        Ok(Agent { socket, http, workers, attendant, host, mibs, engine_id, boots, addresses })
     }
 
     /// Its modules, and the way to replace them.

@@ -10,12 +10,8 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
-use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -23,10 +19,8 @@ use tokio::time::{sleep, timeout};
 use super::{ControlRequest, carry_out};
 use crate::config::Secret;
 use crate::config::agent::ControlConfig;
-use crate::limits::{
-    ACCEPT_RETRY, CONTROL_CONNECTION_WAIT, HTTP_HEAD_WAIT, MAX_CONTROL_CONNECTIONS, MAX_CONTROL_OCTETS,
-    MAX_HTTP_HEAD_OCTETS, MAX_HTTP_HEADERS,
-};
+use crate::http::bounded_http1;
+use crate::limits::{ACCEPT_RETRY, CONTROL_CONNECTION_WAIT, MAX_CONTROL_CONNECTIONS, MAX_CONTROL_OCTETS};
 use crate::swapping::{Asker, SwapHost};
 
 /// HTTP for control can't be had.
@@ -104,7 +98,7 @@ async fn accept(listener: tokio::net::TcpListener, router: Router) {
                 tokio::spawn(async move {
                     let _permit = permit;
                     // Nobody holds a connection for ever.
-                    match timeout(CONTROL_CONNECTION_WAIT, serve(stream, router)).await {
+                    match timeout(CONTROL_CONNECTION_WAIT, bounded_http1(stream, router)).await {
                         Ok(Ok(())) => {}
                         Ok(Err(error)) => tracing::debug!(%from, %error, "a control connection ended"),
                         Err(_) => tracing::debug!(%from, "a control connection took too long"),
@@ -117,16 +111,6 @@ async fn accept(listener: tokio::net::TcpListener, router: Router) {
             }
         }
     }
-}
-
-async fn serve(stream: TcpStream, router: Router) -> Result<(), hyper::Error> {
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HTTP_HEAD_WAIT)
-        .max_buf_size(MAX_HTTP_HEAD_OCTETS)
-        .max_headers(MAX_HTTP_HEADERS)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
-        .await
 }
 
 /// A page of another site can't ask: it has no token, and a browser sends none by itself.

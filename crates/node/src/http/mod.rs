@@ -38,6 +38,7 @@ use guard::{Guard, SECURITY_HEADERS};
 use recent::Recent;
 use refusal::Refusal;
 pub use server::HttpServer;
+pub(crate) use server::bounded_http1;
 pub(crate) use stats::{Endpoint, HttpStats, STATUS_CLASSES};
 
 /// The HTTP server can't be started.

@@ -108,6 +108,17 @@ impl Drop for HttpServer {
     }
 }
 
+/// HTTP on a connection, with bounds on how long and how large the head of a request is.
+pub(crate) fn bounded_http1<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    router: Router,
+) -> http1::Connection<TokioIo<S>, TowerToHyperService<Router>> {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HTTP_HEAD_WAIT);
+    builder.max_buf_size(MAX_HTTP_HEAD_OCTETS).max_headers(MAX_HTTP_HEADERS);
+    builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+}
+
 struct Acceptor {
     connections: Arc<Semaphore>,
     stats: Arc<HttpStats>,
@@ -174,12 +185,7 @@ impl Connection {
     }
 
     async fn serve_http(mut self, stream: impl AsyncRead + AsyncWrite + Unpin) {
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HTTP_HEAD_WAIT)
-            .max_buf_size(MAX_HTTP_HEAD_OCTETS)
-            .max_headers(MAX_HTTP_HEADERS)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router));
+        let connection = bounded_http1(stream, self.router);
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,

@@ -1,10 +1,13 @@
 //! An SNMP engine all of whose subsystems are modules: what a node polls with, and what an agent answers with.
 
+use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
-use hamsa_snmp::engine::{CommunityTable, Engine, EngineId, EngineStats, security_model};
+use hamsa_snmp::engine::{CommunityTable, Engine, EngineId, EngineStats, EngineTime, security_model};
 use hamsa_snmp::message::Version;
 use hamsa_snmp::usm::{AuthProtocolId, PrivProtocolId, SaltSource, UsmUsers};
+use hamsa_store::Store;
 use hamsa_swap::{Package, SwapError};
 
 use super::{
@@ -12,6 +15,7 @@ use super::{
     SwappableAuth, SwappablePrivacy, SwappableProcessing, SwappableSecurity, UsmParts, VERSIONS, auth_package,
     community_package, priv_package, processing_package, usm_package,
 };
+use crate::identity::{self, IdentityError, StoredSalts};
 use crate::swapping::SwapHost;
 
 /// What the engine's modules borrow and what outlives all of them.
@@ -27,6 +31,28 @@ pub struct EngineResources {
     pub users: Arc<UsmUsers>,
     /// Salts.
     pub salts: Arc<dyn SaltSource>,
+}
+
+impl EngineResources {
+    /// Those of the engine whose identity the store keeps: it boots once more, at `now`, and knows nobody yet. Its
+    /// `snmpEngineBoots` comes with them.
+    ///
+    /// # Errors
+    /// See [`IdentityError`].
+    pub fn booted(store: &Arc<Store>, now: Instant) -> Result<(Self, u32), IdentityError> {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(io::Error::from)?;
+        let id = identity::engine_id(store, random)?;
+        let boots = identity::next_boots(store)?;
+        let resources = EngineResources {
+            id,
+            stats: Arc::default(),
+            communities: Arc::default(),
+            users: Arc::new(UsmUsers::new(id, EngineTime { boots, time: 0 }, now)),
+            salts: Arc::new(StoredSalts::new(store.clone(), id)),
+        };
+        Ok((resources, boots))
+    }
 }
 
 /// Installs the modules of an engine: message processing, security models, authentication and privacy protocols.

@@ -1,7 +1,7 @@
 //! The command responder (RFC 3413 §3.2, RFC 3416 §4.2), with the mappings that v1 needs (RFC 3584 §4.2).
 //!
-//! A PDU for another engine's context, or for a context that does not exist, gets no response: its sender is
-//! told by a Report (RFC 3412 §4.2.2.1, RFC 3413 §3.2 (5)), which v1 and v2c do not have.
+//! A PDU for another engine's context, or for a context that does not exist, or that nobody takes, gets no response: its
+//! sender is told by a Report (RFC 3412 §4.2.2.1, RFC 3413 §3.2 (5)), which v1 and v2c do not have.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -103,11 +103,15 @@ impl CommandResponder {
     }
 
     /// Answers a command; how many octets of response, or of Report, lie at the end of `buffer`. `None`: none
-    /// is due.
+    /// is due. It is the last application that is asked: what is no command, nobody takes, and is counted as that
+    /// (RFC 3412 §4.2.2).
     pub fn respond(&self, now: Instant, received: &Received<'_>, buffer: &mut [u8]) -> Option<usize> {
-        let Received { envelope, pdu: AnyPdu::Pdu(pdu) } = received else { return None };
-        if !pdu.kind.is_command() {
+        let Received { envelope, pdu: AnyPdu::Pdu(pdu) } = received else {
+            self.engine.stats().increment(Statistic::UnknownPduHandlers);
             return None;
+        };
+        if !pdu.kind.is_command() {
+            return self.report(now, envelope, pdu, Statistic::UnknownPduHandlers, buffer);
         }
         let instrumentation = match self.context(envelope) {
             Ok(instrumentation) => instrumentation,
@@ -180,7 +184,7 @@ impl CommandResponder {
         buffer: &mut [u8],
     ) -> Option<usize> {
         let count = self.engine.stats().increment(statistic);
-        if envelope.version != Version::V3 {
+        if envelope.version != Version::V3 || !pdu.kind.is_confirmed() {
             return None;
         }
         let mut varbinds = VarBindBuf::new();

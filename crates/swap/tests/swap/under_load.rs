@@ -141,6 +141,59 @@ fn a_call_that_does_not_end_aborts_the_swap_and_those_who_wait_are_served_by_the
 }
 
 #[test]
+fn those_who_wait_go_in_in_the_order_in_which_they_came() {
+    const WAITING: usize = 8;
+    thread_local!(static PLACE: std::cell::Cell<usize> = const { std::cell::Cell::new(0) });
+    let manager = Arc::new(manager());
+    let old: Arc<Switches> = Arc::default();
+    let new: Arc<Switches> = Arc::default();
+    let proxy = install(&manager, Traits { switches: Arc::clone(&old), ..Traits::of(1, 0) }.package("c"));
+    let (is_inside, may_leave) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (entered, leave) = (Arc::clone(&is_inside), Arc::clone(&may_leave));
+    *old.inside.lock().unwrap() = Some(Arc::new(move || {
+        entered.store(true, Ordering::Release);
+        wait_for(|| leave.load(Ordering::Acquire));
+    }));
+    // Who is inside of the new version sees who still waits: only those who came later may.
+    let (looking, served) = (Arc::clone(&manager), Arc::new(AtomicU64::new(0)));
+    let count = Arc::clone(&served);
+    *new.inside.lock().unwrap() = Some(Arc::new(move || {
+        let queued = looking.modules()[0].health.queued;
+        let later = WAITING - PLACE.get();
+        assert!(queued <= later, "{queued} wait when number {} is inside", PLACE.get());
+        count.fetch_add(1, Ordering::Relaxed);
+    }));
+    thread::scope(|scope| {
+        let stuck = scope.spawn(|| proxy.add(1));
+        wait_for(|| is_inside.load(Ordering::Acquire));
+        let observer = manager.observe(16);
+        let package = Traits { switches: Arc::clone(&new), ..Traits::of(1, 1) }.package("c");
+        let swap = scope.spawn(|| manager.swap(&someone(), vec![package], patient()));
+        wait_for(|| matches!(observer.next_event(), Some(event) if matches!(event.what, Happening::Closed { .. })));
+        let waiting: Vec<_> = (1..=WAITING)
+            .map(|place| {
+                let proxy = &proxy;
+                let caller = scope.spawn(move || {
+                    PLACE.set(place);
+                    with_patience(LONG, || proxy.add(1))
+                });
+                wait_for(|| manager.modules()[0].health.queued == place);
+                caller
+            })
+            .collect();
+        may_leave.store(true, Ordering::Release);
+        assert_eq!(stuck.join().unwrap(), Ok(1));
+        swap.join().unwrap().unwrap();
+        for caller in waiting {
+            assert!(caller.join().unwrap().is_ok(), "a call found others before it that came later");
+        }
+    });
+    *new.inside.lock().unwrap() = None;
+    assert_eq!(served.load(Ordering::Relaxed), WAITING as u64);
+    assert_eq!(proxy.add(0), Ok(WAITING as u64 + 1));
+}
+
+#[test]
 fn a_call_can_look_at_the_manager_but_not_replace_its_own_module() {
     let manager = Arc::new(manager());
     let switches: Arc<Switches> = Arc::default();

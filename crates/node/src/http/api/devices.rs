@@ -1,5 +1,7 @@
 //! `/api/v1/devices`, `/api/v1/devices/{name}` and `/api/v1/series`: the inventory, and what is recorded of it.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hamsa_store::Series;
@@ -43,7 +45,7 @@ pub(super) async fn device(
     query: Parameters,
 ) -> Result<Response, Refusal> {
     query.finish()?;
-    let entry = app.node.fleet.get(&name).ok_or_else(|| no_device(&app.node, &name))?;
+    let entry = known_device(&app.node, &name)?;
     Ok(json_answer(&device_json(&entry)))
 }
 
@@ -76,8 +78,13 @@ pub(in crate::http) fn device_state(text: Option<String>) -> Result<Option<Devic
     state.map(Some).ok_or_else(unknown)
 }
 
+/// The device of that name, or 404.
+pub(in crate::http) fn known_device(node: &NodeState, name: &str) -> Result<Arc<DeviceEntry>, Refusal> {
+    node.fleet.get(name).ok_or_else(|| no_device(node, name))
+}
+
 /// 404, with a device that may have been meant.
-pub(in crate::http) fn no_device(node: &NodeState, name: &str) -> Refusal {
+pub(super) fn no_device(node: &NodeState, name: &str) -> Refusal {
     let error = format!("there is no device {name:?}");
     let names: Vec<String> = node.fleet.all().iter().map(|device| device.name.clone()).collect();
     let similar = names

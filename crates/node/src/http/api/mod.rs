@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::AppRef;
 use super::moment::rfc3339;
 
-pub(super) use devices::{device_state, no_device};
+pub(super) use devices::{device_state, known_device};
 pub(super) use events::{parse_place, place};
 
 pub(super) fn routes() -> Router<AppRef> {

@@ -13,7 +13,7 @@ use super::layout::{Frame, Tab};
 use super::page;
 use super::parts::{Show, counted, device_event, empty, query as link, short_name, state, time};
 use crate::fleet::{DeviceEntry, DeviceState, DeviceStatus};
-use crate::http::api::no_device;
+use crate::http::api::known_device;
 use crate::http::query::Parameters;
 use crate::http::refusal::Refusal;
 use crate::http::view::text::{grouped, long_time, short_time};
@@ -43,7 +43,7 @@ pub(super) async fn device(
     query: Parameters,
 ) -> Result<Response, Refusal> {
     query.finish()?;
-    let entry = app.node.fleet.get(&name).ok_or_else(|| no_device(&app.node, &name))?;
+    let entry = known_device(&app.node, &name)?;
     let stream = link("", &[("device", &name)]);
     let body = app.read(move |node| body(node, &entry)).await?;
     let frame = Frame {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::layout::{Frame, Tab};
 use super::page;
-use super::parts::{Show, device_event, device_link, empty, query as link, short_name, time};
+use super::parts::{Show, device_event, device_link, empty, query as link, rows_table, short_name, time};
 use crate::http::AppRef;
 use crate::http::api::{parse_place, place};
 use crate::http::query::Parameters;
@@ -18,6 +18,11 @@ use crate::state::NodeState;
 
 /// Variables of a notification that are shown at once; the rest unfolds.
 const SHOWN_VARIABLES: usize = 6;
+
+const TRAP_COLUMNS: [(&str, bool); 5] =
+    [("Time", false), ("From", false), ("Notification", false), ("Variables", false), ("Let in by", false)];
+
+const EVENT_COLUMNS: [(&str, bool); 4] = [("Time", false), ("Kind", false), ("Device", false), ("What", false)];
 
 /// A page's part of the events.
 struct List {
@@ -37,20 +42,8 @@ pub(super) async fn traps(State(app): State<AppRef>, query: Parameters) -> Resul
             @if list.events.events.is_empty() {
                 (no_traps(&app.node, &list))
             } @else {
-                div.scroll tabindex="0" role="region" aria-label="Table of notifications" {
-                    table.rows {
-                        thead {
-                            tr {
-                                th scope="col" { "Time" }
-                                th scope="col" { "From" }
-                                th scope="col" { "Notification" }
-                                th scope="col" { "Variables" }
-                                th scope="col" { "Let in by" }
-                            }
-                        }
-                        tbody #trap-rows data-rows="" { @for event in &list.events.events { (trap_row(event)) } }
-                    }
-                }
+                @let rows = html! { @for event in &list.events.events { (trap_row(event)) } };
+                (rows_table("Table of notifications", &TRAP_COLUMNS, "trap-rows", &rows))
             }
         }
         div #list-pages data-live="" { (page_links("/traps", &list)) }
@@ -67,19 +60,8 @@ pub(super) async fn events(State(app): State<AppRef>, query: Parameters) -> Resu
             @if list.events.events.is_empty() {
                 (no_events(&list))
             } @else {
-                div.scroll tabindex="0" role="region" aria-label="Table of events" {
-                    table.rows {
-                        thead {
-                            tr {
-                                th scope="col" { "Time" }
-                                th scope="col" { "Kind" }
-                                th scope="col" { "Device" }
-                                th scope="col" { "What" }
-                            }
-                        }
-                        tbody #event-rows data-rows="" { @for event in &list.events.events { (event_row(event)) } }
-                    }
-                }
+                @let rows = html! { @for event in &list.events.events { (event_row(event)) } };
+                (rows_table("Table of events", &EVENT_COLUMNS, "event-rows", &rows))
             }
         }
         div #list-pages data-live="" { (page_links("/events", &list)) }

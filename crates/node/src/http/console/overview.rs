@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::layout::{Frame, Tab};
-use super::parts::{Show, device_event, device_link, empty, pages, query as link, state, time};
+use super::parts::{Show, device_event, device_link, empty, pages, query as link, rows_table, state, time};
 use super::{page, parts};
 use crate::fleet::DeviceState;
 use crate::http::AppRef;
@@ -19,6 +19,17 @@ use crate::limits::CONSOLE_PAGE_DEVICES;
 
 /// Events shown beside the devices.
 const LAST_EVENTS: usize = 12;
+
+const COLUMNS: [(&str, bool); 8] = [
+    ("State", false),
+    ("Device", false),
+    ("Address", false),
+    ("Last poll", true),
+    ("Round trip", true),
+    ("Poll took", true),
+    ("Series", true),
+    ("Note", false),
+];
 
 struct Overview {
     counts: StateCounts,
@@ -129,27 +140,8 @@ fn filter(view: &Overview) -> Markup {
 }
 
 fn table(view: &Overview) -> Markup {
-    html! {
-        div.scroll tabindex="0" role="region" aria-label="Table of devices" {
-            table.rows {
-                thead {
-                    tr {
-                        th scope="col" { "State" }
-                        th scope="col" { "Device" }
-                        th scope="col" { "Address" }
-                        th scope="col" .number { "Last poll" }
-                        th scope="col" .number { "Round trip" }
-                        th scope="col" .number { "Poll took" }
-                        th scope="col" .number { "Series" }
-                        th scope="col" { "Note" }
-                    }
-                }
-                tbody #device-rows data-rows="" {
-                    @for row in &view.rows { (device_row(row)) }
-                }
-            }
-        }
-    }
+    let rows = html! { @for row in &view.rows { (device_row(row)) } };
+    rows_table("Table of devices", &COLUMNS, "device-rows", &rows)
 }
 
 fn device_row(row: &DeviceRow) -> Markup {

@@ -32,6 +32,22 @@ impl Show {
     }
 }
 
+/// A table that scrolls by itself. Columns have a name, and whether they hold numbers; scripts find `rows` by their id.
+pub(super) fn rows_table(label: &str, columns: &[(&str, bool)], rows_id: &str, rows: &Markup) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(label) {
+            table.rows {
+                thead {
+                    tr {
+                        @for (name, is_number) in columns { th scope="col" .number[*is_number] { (name) } }
+                    }
+                }
+                tbody id=(rows_id) data-rows="" { (rows) }
+            }
+        }
+    }
+}
+
 /// A state, by a word and a mark: never by colour alone.
 pub(super) fn state(state: DeviceState) -> Markup {
     html! { span.state data-state=(state.name()) { (state.name()) } }

@@ -53,6 +53,21 @@ pub enum NotificationError {
 }
 
 impl Notification {
+    /// Something that happened, without variables yet.
+    ///
+    /// # Panics
+    /// `trap_oid` is no OID.
+    pub fn of(trap_oid: &[u32], uptime_ticks: u32) -> Self {
+        Notification {
+            trap_oid: Oid::from_arcs(trap_oid).expect("an OID"),
+            uptime_ticks,
+            agent_address: None,
+            enterprise: None,
+            varbinds: VarBindBuf::new(),
+            is_inform: false,
+        }
+    }
+
     /// What a received message says.
     pub fn from_received(received: &Received<'_>) -> Result<Self, NotificationError> {
         match &received.pdu {

@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use hamsa_snmp::Oid;
 use hamsa_snmp::agent::mibs::{
-    Capability, CommunityMib, FrameworkMib, MpdMib, NotificationMib, SystemIdentity, SystemMib, TargetMib, UsmMib,
-    VacmMib,
+    Capability, CommunityMib, FrameworkMib, MpdMib, NotificationMib, NotificationTable, SystemIdentity, SystemMib,
+    TargetMib, TargetTable, UsmMib, VacmMib,
 };
 use hamsa_snmp::agent::{Keep, MibModule, MibView, ModuleId};
 use hamsa_snmp::engine::{CommunityTable, EngineStats};
@@ -40,6 +40,8 @@ pub(super) struct MibResources {
     pub(super) users: Arc<UsmUsers>,
     pub(super) communities: Arc<CommunityTable>,
     pub(super) vacm: Arc<Vacm>,
+    pub(super) targets: Arc<TargetTable>,
+    pub(super) notifications: Arc<NotificationTable>,
     pub(super) interfaces: Arc<HostInterfaces>,
     pub(super) host: Weak<SwapHost>,
 }
@@ -263,7 +265,7 @@ fn all(config: &AgentConfig, resources: &MibResources, store: &Store) -> Result<
     let state = |octets: Vec<u8>, module: &'static str| {
         mib_state(octets).map(Some).map_err(|error| AgentError::State { module, reason: error.0 })
     };
-    let MibResources { started, stats, users, communities, vacm, interfaces, host } = resources;
+    let MibResources { started, stats, users, communities, vacm, targets, notifications, interfaces, host } = resources;
     let started = *started;
 
     let identity = identity(started);
@@ -319,17 +321,18 @@ fn all(config: &AgentConfig, resources: &MibResources, store: &Store) -> Result<
             move |_| Arc::new(CommunityMib::of(communities.clone(), engine_id))
         }),
         Versions::of("SNMP-TARGET-MIB", kept_state("SNMP-TARGET-MIB")?, {
-            let stats = stats.clone();
-            move |_| Arc::new(TargetMib::of(stats.clone()))
+            let (stats, targets) = (stats.clone(), targets.clone());
+            move |_| Arc::new(TargetMib::of(stats.clone(), targets.clone()))
         }),
-        Versions::of("SNMP-NOTIFICATION-MIB", kept_state("SNMP-NOTIFICATION-MIB")?, |_| {
-            Arc::new(NotificationMib::default())
+        Versions::of("SNMP-NOTIFICATION-MIB", kept_state("SNMP-NOTIFICATION-MIB")?, {
+            let notifications = notifications.clone();
+            move |_| Arc::new(NotificationMib::of(notifications.clone()))
         }),
         Versions::of("HAMSA-SWAP-MIB", None, {
             let desk = Arc::new(SwapDesk::new(host.clone(), started));
             move |_| Arc::new(SwapMib::new(desk.clone()))
         }),
-        Versions::of("IF-MIB", None, {
+        Versions::of("IF-MIB", kept_state("IF-MIB")?, {
             let interfaces = interfaces.clone();
             move |minor| Arc::new(IfMib::new(interfaces.clone(), started, minor > 0))
         }),

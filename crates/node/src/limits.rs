@@ -262,3 +262,6 @@ pub const OUTWARD_BUFFER_OCTETS: usize = 1 << 20;
 
 /// Datagrams that are taken from such a socket until something else has its turn.
 pub const MAX_OUTWARD_BATCH: usize = 256;
+
+/// How often it is told at most that one module has failed.
+pub const FAILURE_TOLD_EVERY: Duration = Duration::from_secs(60);

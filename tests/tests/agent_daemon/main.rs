@@ -4,8 +4,10 @@
 mod crash;
 mod load;
 mod node;
+mod notifications;
 mod protocols;
 mod refusals;
 mod support;
 mod swap_mib;
 mod swaps;
+mod targets;

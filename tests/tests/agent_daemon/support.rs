@@ -76,6 +76,12 @@ impl Agent {
         self.data().join("control.sock")
     }
 
+    /// Adds to its configuration, which counts when it starts again.
+    pub fn configure(&self, more: &str) {
+        let config = std::fs::read_to_string(self.config()).unwrap();
+        std::fs::write(self.config(), config + more).unwrap();
+    }
+
     /// Starts it, once more after a crash.
     pub fn run(&mut self) {
         let config = self.config();

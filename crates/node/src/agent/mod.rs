@@ -16,6 +16,7 @@ mod notifier;
 mod outward;
 mod serve;
 mod swap_mib;
+mod swap_notifications;
 mod variables;
 
 use std::fs::DirBuilder;
@@ -187,7 +188,7 @@ impl Agent {
         let addresses = sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
         let attendant = Attendant::start(host.clone())?;
         let under_way = parts.under_way;
-        let parts = NotifierParts { started, originator, under_way, view, stats, interfaces };
+        let parts = NotifierParts { started, originator, under_way, view, stats, interfaces, host: host.clone() };
         let (_teller, waiting) = Teller::new();
         let notifier = NotifierThread::start(parts, waiting)?;
         let entity = Entity { engine, responder, mibs: mibs.clone() };

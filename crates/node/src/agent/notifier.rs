@@ -1,8 +1,10 @@
 //! The thread that notices what is to be told, has the notification originator say who hears it, and carries the
 //! messages: traps out, informs out and their acknowledgements in. Read `Notifier::run` from top to bottom.
 //!
-//! coldStart is told at the start, authenticationFailure once for all failures of a second.
+//! coldStart is told at the start, authenticationFailure once for all failures of a second, and swaps as HAMSA-SWAP-MIB
+//! says (`swap_notifications`).
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -16,16 +18,18 @@ use hamsa_snmp::limits::MAX_MESSAGE_OCTETS;
 use hamsa_snmp::notification::Notification;
 use hamsa_snmp::value::Value;
 use hamsa_snmp::{Oid, VarBindBuf};
-use hamsa_swap::Proxy;
+use hamsa_swap::{Event, Happening, ModuleId, Observer, Proxy};
 
 use super::LOOK;
 use super::host_interfaces::{HostInterfaces, Snapshot};
 use super::links::link_changes;
 use super::outward::OutwardSockets;
+use super::swap_notifications::{of_failure, of_swap};
 use super::variables::below;
-use crate::limits::{MAX_WAITING_NOTIFICATIONS, NOTIFIER_LOOKS_EVERY};
+use crate::limits::{FAILURE_TOLD_EVERY, MAX_SWAP_EVENTS, MAX_WAITING_NOTIFICATIONS, NOTIFIER_LOOKS_EVERY};
 use crate::modules::NotificationOriginatorModule;
 use crate::net::BindError;
+use crate::swapping::SwapHost;
 
 const COLD_START: &[u32] = &[1, 3, 6, 1, 6, 3, 1, 1, 5, 1];
 const AUTHENTICATION_FAILURE: &[u32] = &[1, 3, 6, 1, 6, 3, 1, 1, 5, 5];
@@ -52,6 +56,7 @@ pub(super) struct NotifierParts {
     pub(super) view: Arc<MibView>,
     pub(super) stats: Arc<EngineStats>,
     pub(super) interfaces: Arc<HostInterfaces>,
+    pub(super) host: Arc<SwapHost>,
 }
 
 /// The way to tell something. Clones lead to the same.
@@ -118,6 +123,9 @@ struct Notifier {
     links: Arc<Snapshot>,
     not_authentic: u32,
     next_look: Instant,
+    swaps: Observer,
+    /// When it was told last that a module has failed.
+    failures: HashMap<ModuleId, Instant>,
 }
 
 impl Notifier {
@@ -125,7 +133,9 @@ impl Notifier {
         let now = Instant::now();
         let links = parts.interfaces.snapshot(now);
         let not_authentic = not_authentic(&parts.stats);
-        Notifier { parts, waiting, sockets, links, not_authentic, next_look: now + NOTIFIER_LOOKS_EVERY }
+        let swaps = parts.host.manager().observe(MAX_SWAP_EVENTS);
+        let next_look = now + NOTIFIER_LOOKS_EVERY;
+        Notifier { parts, waiting, sockets, links, not_authentic, next_look, swaps, failures: HashMap::new() }
     }
 
     fn run(mut self, is_over: &AtomicBool) {
@@ -135,6 +145,7 @@ impl Notifier {
             while let Ok(notification) = self.waiting.try_recv() {
                 self.notify(&notification);
             }
+            self.look_at_swaps();
             if Instant::now() >= self.next_look {
                 self.next_look = Instant::now() + NOTIFIER_LOOKS_EVERY;
                 self.look_at_links();
@@ -178,6 +189,38 @@ impl Notifier {
                 Ok(()) => tracing::debug!(target = %outcome.target, "an inform is acknowledged"),
                 Err(error) => tracing::warn!(target = %outcome.target, %error, "an inform is not acknowledged"),
             }
+        }
+    }
+
+    fn look_at_swaps(&mut self) {
+        while let Some(Event { at, what }) = self.swaps.next_event() {
+            let ticks = self.uptime_ticks(at);
+            match what {
+                Happening::Committed { transaction, .. } | Happening::Aborted { transaction, .. } => {
+                    let history = self.parts.host.manager().history();
+                    let report = history.iter().find(|report| report.transaction == transaction);
+                    report.into_iter().flat_map(|report| of_swap(report, ticks)).for_each(|told| self.notify(&told));
+                }
+                Happening::Panicked { module, message } => self.tell_failure(&module, &message, at),
+                _ => {}
+            }
+        }
+        let missed = self.swaps.take_missed();
+        if missed > 0 {
+            tracing::warn!(missed, "of some swaps nobody is told");
+        }
+    }
+
+    /// Not again and again: a module that panics at each of somebody's messages would have as many sent.
+    fn tell_failure(&mut self, module: &ModuleId, message: &str, at: Instant) {
+        let is_recent = |told: &Instant| at.saturating_duration_since(*told) < FAILURE_TOLD_EVERY;
+        if self.failures.get(module).is_some_and(is_recent) {
+            return;
+        }
+        self.failures.insert(module.clone(), at);
+        let modules = self.parts.host.manager().modules();
+        if let Some(info) = modules.iter().find(|info| info.id == *module) {
+            self.notify(&of_failure(module, info.version.number(), message, self.uptime_ticks(at)));
         }
     }
 

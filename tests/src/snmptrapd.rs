@@ -39,6 +39,18 @@ pub struct Notification {
     pub variables: Vec<String>,
 }
 
+impl Notification {
+    /// The value of a variable; its name in numbers, with a dot before.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.variables.iter().find_map(|variable| variable.strip_prefix(name)?.strip_prefix(' '))
+    }
+
+    /// Whether it tells of this.
+    pub fn is_of(&self, trap: &str) -> bool {
+        self.value(".1.3.6.1.6.3.1.1.4.1.0") == Some(trap)
+    }
+}
+
 impl Snmptrapd {
     /// The community that may send.
     pub const COMMUNITY: &'static str = "hamsa-trap";
@@ -89,6 +101,15 @@ impl Snmptrapd {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Waits for a notification that is so.
+    ///
+    /// # Panics
+    /// None comes; `what` is in the message.
+    #[track_caller]
+    pub fn hears(&self, what: &str, is_so: impl Fn(&Notification) -> bool) -> Notification {
+        wait_until(what, || self.received().into_iter().find(|notification| is_so(notification)))
     }
 
     /// Its `snmpEngineID`, which informs by SNMPv3 are for.

@@ -147,6 +147,21 @@ pub fn install(module: &str, control: &ControlOptions) -> anyhow::Result<()> {
     line_out(&format!("Done: {} {} serves.", plain(&shown["module"]), plain(&shown["version"])))
 }
 
+/// `uninstall`.
+///
+/// # Errors
+/// As [`run`].
+pub fn uninstall(module: &str, control: &ControlOptions) -> anyhow::Result<()> {
+    let report = control.ask(&ControlRequest::Uninstall { module: module.to_owned() }, |_| {})?;
+    let gone = &report["changes"][0];
+    let blackout = duration_text(&report["blackout_us"]);
+    line_out(&format!(
+        "Done: {} {} is taken out, and its state is kept. Callers waited for {blackout} at most.",
+        plain(&gone["module"]),
+        plain(&gone["from"])
+    ))
+}
+
 /// `swap`.
 ///
 /// # Errors

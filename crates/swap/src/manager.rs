@@ -294,6 +294,11 @@ impl SwapManager {
         self.replace(&mut turn, wanted, options, Cause::Swap)
     }
 
+    /// The version that served last, of a module that is or was installed.
+    pub fn last_version(&self, id: &ModuleId) -> Option<VersionNumber> {
+        lock(&self.turn).packages.versions_of(id).first().copied()
+    }
+
     /// All modules, in order of their names.
     pub fn modules(&self) -> Vec<ModuleInfo> {
         let modules: Vec<(ModuleId, Installed)> =

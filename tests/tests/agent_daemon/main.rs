@@ -10,4 +10,3 @@ mod refusals;
 mod support;
 mod swap_mib;
 mod swaps;
-mod targets;

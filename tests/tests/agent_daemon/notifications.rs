@@ -1,10 +1,9 @@
 //! What happens is told to targets that a manager has set, by trap and by inform; snmptrapd is the judge.
 
-use hamsa_testkit::{NetSnmp, Notification, Snmptrapd, User, require, wait_until};
+use hamsa_testkit::{NetSnmp, NotificationTarget, Snmptrapd, User, require, wait_until};
 use serde_json::json;
 
 use crate::support::{Agent, SYS_CONTACT, community, other_version, swap_request};
-use crate::targets::{self, Target};
 
 /// The user in whose name informs are sent.
 const INFORMER: &str = "priv-SHA-512-AES";
@@ -23,20 +22,6 @@ fn engine_id(agent: &Agent, tools: &NetSnmp, admin: &User) -> Vec<u8> {
     let said = agent.tool(tools, "snmpget", &admin.arguments(), &["-Oqvx", ENGINE_ID]).unwrap();
     let digits: String = said.chars().filter(char::is_ascii_hexdigit).collect();
     (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
-}
-
-/// A notification's value of a variable.
-fn value<'a>(notification: &'a Notification, name: &str) -> Option<&'a str> {
-    notification.variables.iter().find_map(|variable| variable.strip_prefix(name)?.strip_prefix(' '))
-}
-
-fn is_of(notification: &Notification, trap: &str) -> bool {
-    value(notification, ".1.3.6.1.6.3.1.1.4.1.0") == Some(trap)
-}
-
-/// Waits for a notification that is so.
-fn heard(receiver: &Snmptrapd, what: &str, is_so: impl Fn(&Notification) -> bool) -> Notification {
-    wait_until(what, || receiver.received().into_iter().find(|notification| is_so(notification)))
 }
 
 /// The community of snmptrapd, by the name `tellers`, and a user that it knows at its engine.
@@ -63,12 +48,12 @@ fn targets_outlive_a_crash_and_hear_of_the_start_and_of_strangers() {
     agent.run();
     let address = receiver.address();
     for target in [
-        Target { name: "trap2", address, by: Err("tellers"), is_inform: false },
-        Target { name: "inform2", address, by: Err("tellers"), is_inform: true },
-        Target { name: "trap3", address, by: Ok(&admin), is_inform: false },
-        Target { name: "inform3", address, by: Ok(&informer), is_inform: true },
+        NotificationTarget { name: "trap2", address, by: Err("tellers"), is_inform: false },
+        NotificationTarget { name: "inform2", address, by: Err("tellers"), is_inform: true },
+        NotificationTarget { name: "trap3", address, by: Ok(&admin), is_inform: false },
+        NotificationTarget { name: "inform3", address, by: Ok(&informer), is_inform: true },
     ] {
-        targets::add(&agent, &tools, &admin, &target);
+        agent.add_target(&tools, &admin, &target);
     }
     agent.kill();
     agent.run();
@@ -76,8 +61,8 @@ fn targets_outlive_a_crash_and_hear_of_the_start_and_of_strangers() {
         .into_iter()
         .chain([("TRAP2, SNMP v3", &*admin.name), ("INFORM, SNMP v3", INFORMER)])
     {
-        heard(&receiver, "coldStart", |told| {
-            is_of(told, COLD_START) && told.security.starts_with(kind) && told.security.contains(sender)
+        receiver.hears("coldStart", |told| {
+            told.is_of(COLD_START) && told.security.starts_with(kind) && told.security.contains(sender)
         });
     }
 
@@ -88,10 +73,10 @@ fn targets_outlive_a_crash_and_hear_of_the_start_and_of_strangers() {
         tools.run("snmpget", arguments).expect_err("nobody answers a stranger");
     };
     ask();
-    targets::set(&agent, &tools, &admin, &[ENABLE_AUTHEN_TRAPS, "i", "1"]);
+    agent.set(&tools, &admin, &[ENABLE_AUTHEN_TRAPS, "i", "1"]);
     wait_until("authenticationFailure", || {
         ask();
-        receiver.received().into_iter().find(|told| is_of(told, AUTHENTICATION_FAILURE))
+        receiver.received().into_iter().find(|told| told.is_of(AUTHENTICATION_FAILURE))
     });
 }
 
@@ -106,10 +91,10 @@ fn swaps_are_told_of_with_what_and_how_long() {
     agent.configure(&tellers(&receiver));
     agent.run();
     let address = receiver.address();
-    let by_user = Target { name: "user", address, by: Ok(&informer), is_inform: true };
-    targets::add(&agent, &tools, &admin, &by_user);
-    let by_community = Target { name: "community", address, by: Err("tellers"), is_inform: false };
-    targets::add(&agent, &tools, &admin, &by_community);
+    let by_user = NotificationTarget { name: "user", address, by: Ok(&informer), is_inform: true };
+    agent.add_target(&tools, &admin, &by_user);
+    let by_community = NotificationTarget { name: "community", address, by: Err("tellers"), is_inform: false };
+    agent.add_target(&tools, &admin, &by_community);
 
     // What tells is swapped together with what it works with.
     let changes = ["application/notification-originator", "MIB-module/SNMP-TARGET-MIB", "access-control/VACM"];
@@ -119,13 +104,13 @@ fn swaps_are_told_of_with_what_and_how_long() {
         [("application", "notification originator"), ("MIB module", "SNMP-TARGET-MIB"), ("access control", "VACM")]
     {
         for sender in ["TRAP2, SNMP v2c", "INFORM, SNMP v3"] {
-            let told = heard(&receiver, "a swap", |told| {
-                is_of(told, SWAPPED)
+            let told = receiver.hears("a swap", |told| {
+                told.is_of(SWAPPED)
                     && told.security.starts_with(sender)
-                    && value(told, &format!("{EVENT}.2.0")) == Some(&format!("\"{kind}\""))
-                    && value(told, &format!("{EVENT}.3.0")) == Some(&format!("\"{name}\""))
+                    && told.value(&format!("{EVENT}.2.0")) == Some(&format!("\"{kind}\""))
+                    && told.value(&format!("{EVENT}.3.0")) == Some(&format!("\"{name}\""))
             });
-            let object = |object: u32| value(&told, &format!("{EVENT}.{object}.0"));
+            let object = |object: u32| told.value(&format!("{EVENT}.{object}.0"));
             let transaction = report["transaction"].to_string();
             assert_eq!([object(1), object(4), object(5)], [Some(&*transaction), Some("\"1.1\""), Some("\"1.0\"")]);
             assert_eq!(object(6), Some(&*report["blackout_us"].to_string()));
@@ -133,17 +118,17 @@ fn swaps_are_told_of_with_what_and_how_long() {
     }
 
     // Back with the state of then: what was set since is lost, and that is said.
-    targets::set(&agent, &tools, &admin, &[SYS_CONTACT, "s", "then"]);
+    agent.set(&tools, &admin, &[SYS_CONTACT, "s", "then"]);
     let system = |version: &str| json!([{ "module": "MIB-module/SNMPv2-MIB", "version": version }]);
     agent.ask(&json!({ "op": "swap", "changes": system("1.0"), "budget_ms": 4000 }));
-    targets::set(&agent, &tools, &admin, &[SYS_CONTACT, "s", "since"]);
+    agent.set(&tools, &admin, &[SYS_CONTACT, "s", "since"]);
     let back = json!({ "op": "rollback", "changes": system("1.1"), "state": "kept", "budget_ms": 4000 });
     let report = agent.ask(&back);
     assert_eq!(report["state_lost"], json!(["MIB-module/SNMPv2-MIB"]));
     let contact = agent.tool(&tools, "snmpget", &community("-v2c", "public"), &["-Oqv", SYS_CONTACT]).unwrap();
     assert_eq!(contact.trim(), "\"then\"");
-    let told = heard(&receiver, "the way back", |told| is_of(told, ROLLED_BACK));
-    let object = |object: u32| value(&told, &format!("{EVENT}.{object}.0"));
+    let told = receiver.hears("the way back", |told| told.is_of(ROLLED_BACK));
+    let object = |object: u32| told.value(&format!("{EVENT}.{object}.0"));
     assert_eq!([object(3), object(5), object(8)], [Some("\"SNMPv2-MIB\""), Some("\"1.1\""), Some("1")]);
 
     // All modules in a millisecond is too much, but for a quick machine: then again.
@@ -156,6 +141,6 @@ fn swaps_are_told_of_with_what_and_how_long() {
         agent.try_ask(&request).err()
     });
     assert!(aborted.contains("aborted"), "{aborted}");
-    let told = heard(&receiver, "the abort", |told| is_of(told, ABORTED));
-    assert!(value(&told, &format!("{EVENT}.7.0")).is_some_and(|reason| reason.contains("budget")), "{told:?}");
+    let told = receiver.hears("the abort", |told| told.is_of(ABORTED));
+    assert!(told.value(&format!("{EVENT}.7.0")).is_some_and(|reason| reason.contains("budget")), "{told:?}");
 }

@@ -7,7 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hamsa_testkit::{NetSnmp, Output, Process, User, free_udp, hamsa, limits::LIVENESS, wait_until};
+use hamsa_testkit::{
+    NetSnmp, NotificationTarget, Output, Process, User, free_udp, hamsa, limits::LIVENESS, wait_until,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -138,6 +140,18 @@ impl Agent {
         let mut command = Command::new(hamsa());
         command.args(arguments).env_remove("HAMSA_TOKEN");
         Process::spawn("hamsa", &mut command).finish(LIVENESS).expect("it ends")
+    }
+
+    /// Adds a target of notifications.
+    pub fn add_target(&self, tools: &NetSnmp, admin: &User, target: &NotificationTarget<'_>) {
+        for set in target.sets() {
+            self.set(tools, admin, &set.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+    }
+
+    /// One SET in the name of a user.
+    pub fn set(&self, tools: &NetSnmp, admin: &User, cells: &[&str]) {
+        self.tool(tools, "snmpset", &admin.arguments(), cells).unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// Runs one of net-snmp's tools in the name of somebody.

@@ -6,6 +6,7 @@
 //! `first_state` what they begin with, `serve` the loop that answers, `notifier` the one that tells.
 
 mod agentx;
+mod capabilities;
 mod first_state;
 mod host_interfaces;
 mod if_mib;
@@ -43,7 +44,7 @@ use crate::modules::{
     OriginatorParts, SwappableAccess, modular_engine, originator_package, responder_package, vacm_package, versions,
 };
 use crate::net::{BindError, BoundUdp, UdpOptions};
-use crate::swapping::{Attendant, HostError, HostOptions, Permissions, SwapHost};
+use crate::swapping::{Attendant, HostError, HostOptions, Offer, Permissions, SwapHost};
 use mib_modules::{MibModules, MibResources};
 use notifier::{NotifierParts, NotifierThread, Teller};
 use serve::{Entity, Workers};
@@ -136,6 +137,7 @@ impl Agent {
         let view = Arc::new(MibView::new());
         let (targets, notifications) = (Arc::<TargetTable>::default(), Arc::<NotificationTable>::default());
         let interfaces = Arc::new(HostInterfaces::new());
+        let (teller, waiting) = Teller::new();
         let resources = MibResources {
             started,
             stats: stats.clone(),
@@ -146,6 +148,7 @@ impl Agent {
             notifications: notifications.clone(),
             interfaces: interfaces.clone(),
             host: Arc::downgrade(&host),
+            teller,
         };
         let mibs = Arc::new(MibModules::install(&host, config, resources, store, view.clone())?);
         let tables: Arc<dyn hamsa_snmp::engine::AccessControl> = vacm;
@@ -170,12 +173,22 @@ impl Agent {
             }
         });
 
-        let offered = Arc::downgrade(&mibs);
-        let lending = Arc::downgrade(&host);
-        host.offer(ModuleId::new(<dyn MibModuleModule>::NAME, agentx::NAME), move || {
+        let (offered, lending) = (Arc::downgrade(&mibs), Arc::downgrade(&host));
+        let parts_of_agent = move || {
             let ended = || "the agent ends".to_owned();
-            let (mibs, host) = (offered.upgrade().ok_or_else(ended)?, lending.upgrade().ok_or_else(ended)?);
-            mibs.install_agentx(&host).map_err(|error| error.to_string())
+            Ok::<_, String>((offered.upgrade().ok_or_else(ended)?, lending.upgrade().ok_or_else(ended)?))
+        };
+        let lent = parts_of_agent.clone();
+        host.offer(Offer {
+            module: ModuleId::new(<dyn MibModuleModule>::NAME, agentx::NAME),
+            install: Arc::new(move || {
+                let (mibs, host) = lent()?;
+                mibs.install_agentx(&host).map_err(|error| error.to_string())
+            }),
+            uninstall: Arc::new(move || {
+                let (mibs, host) = parts_of_agent()?;
+                mibs.uninstall_agentx(&host).map_err(|error| error.to_string())
+            }),
         });
         if config.agentx.install || mibs.was_agentx_installed()? {
             mibs.install_agentx(&host)?;
@@ -189,7 +202,6 @@ impl Agent {
         let attendant = Attendant::start(host.clone())?;
         let under_way = parts.under_way;
         let parts = NotifierParts { started, originator, under_way, view, stats, interfaces, host: host.clone() };
-        let (_teller, waiting) = Teller::new();
         let notifier = NotifierThread::start(parts, waiting)?;
         let entity = Entity { engine, responder, mibs: mibs.clone() };
         let workers = Workers::start(&Arc::new(entity), &sockets, config.workers)?;

@@ -6,6 +6,7 @@ mod load;
 mod node;
 mod notifications;
 mod protocols;
+mod proxy;
 mod refusals;
 mod support;
 mod swap_mib;

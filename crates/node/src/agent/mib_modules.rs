@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use hamsa_snmp::Oid;
 use hamsa_snmp::agent::mibs::{
-    Capability, CommunityMib, FrameworkMib, MpdMib, NotificationMib, NotificationTable, SystemIdentity, SystemMib,
-    TargetMib, TargetTable, UsmMib, VacmMib,
+    Capability, CommunityMib, FrameworkMib, MpdMib, NotificationMib, NotificationTable, ProxyMib, ProxyTable,
+    SystemIdentity, SystemMib, TargetMib, TargetTable, UsmMib, VacmMib,
 };
 use hamsa_snmp::agent::{Keep, MibModule, MibView, ModuleId};
 use hamsa_snmp::engine::{CommunityTable, EngineStats};
@@ -44,6 +44,7 @@ pub(super) struct MibResources {
     pub(super) vacm: Arc<Vacm>,
     pub(super) targets: Arc<TargetTable>,
     pub(super) notifications: Arc<NotificationTable>,
+    pub(super) proxies: Arc<ProxyTable>,
     pub(super) interfaces: Arc<HostInterfaces>,
     pub(super) host: Weak<SwapHost>,
     /// For what sub-agents tell.
@@ -335,8 +336,19 @@ fn all(config: &AgentConfig, resources: &MibResources, store: &Store) -> Result<
     let state = |octets: Vec<u8>, module: &'static str| {
         mib_state(octets).map(Some).map_err(|error| AgentError::State { module, reason: error.0 })
     };
-    let MibResources { started, stats, users, communities, vacm, targets, notifications, interfaces, host, .. } =
-        resources;
+    let MibResources {
+        started,
+        stats,
+        users,
+        communities,
+        vacm,
+        targets,
+        notifications,
+        proxies,
+        interfaces,
+        host,
+        ..
+    } = resources;
     let started = *started;
 
     let identity = identity(started);
@@ -391,6 +403,10 @@ fn all(config: &AgentConfig, resources: &MibResources, store: &Store) -> Result<
         Versions::of("SNMP-NOTIFICATION-MIB", kept_state("SNMP-NOTIFICATION-MIB")?, {
             let notifications = notifications.clone();
             move |_| Arc::new(NotificationMib::of(notifications.clone()))
+        }),
+        Versions::of("SNMP-PROXY-MIB", kept_state("SNMP-PROXY-MIB")?, {
+            let proxies = proxies.clone();
+            move |_| Arc::new(ProxyMib::of(proxies.clone()))
         }),
         Versions::of("HAMSA-SWAP-MIB", None, {
             let desk = Arc::new(SwapDesk::new(host.clone(), started));
@@ -453,6 +469,7 @@ fn capabilities() -> Vec<Capability> {
         (&[1, 3, 6, 1, 6, 3, 18], "Communities"),
         (&[1, 3, 6, 1, 6, 3, 12], "Targets of notifications"),
         (&[1, 3, 6, 1, 6, 3, 13], "Notifications and filters"),
+        (&[1, 3, 6, 1, 6, 3, 14], "The proxy forwarder"),
         (&[1, 3, 6, 1, 2, 1, 31], "Network interfaces"),
     ]
     .into_iter()

@@ -8,6 +8,7 @@
 mod agentx;
 mod capabilities;
 mod first_state;
+mod forwarding;
 mod host_interfaces;
 mod if_mib;
 mod link_traps;
@@ -28,8 +29,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use hamsa_snmp::agent::mibs::{NotificationTable, TargetTable};
-use hamsa_snmp::agent::{CommandResponder, MibView, Notifications};
+use hamsa_snmp::agent::mibs::{NotificationTable, ProxyTable, TargetTable};
+use hamsa_snmp::agent::{CommandResponder, Forwardings, MibView, Notifications};
 use hamsa_snmp::engine::{CommunityTable, EngineId, EngineStats, EngineTime, Name, NameTooLong};
 use hamsa_snmp::usm::{KeyError, UsmUsers};
 use hamsa_snmp::vacm::Vacm;
@@ -40,11 +41,13 @@ use crate::config::agent::AgentConfig;
 use crate::control::{ControlHttp, ControlHttpError, ControlSocket, ControlSocketError};
 use crate::identity::{self, IdentityError, StoredSalts};
 use crate::modules::{
-    AccessControlModule, CommandResponderModule, EngineResources, MibModuleModule, NotificationOriginatorModule,
-    OriginatorParts, SwappableAccess, modular_engine, originator_package, responder_package, vacm_package, versions,
+    AccessControlModule, CommandResponderModule, EngineResources, ForwarderParts, MibModuleModule,
+    NotificationOriginatorModule, OriginatorParts, ProxyForwarderModule, SwappableAccess, forwarder_package,
+    modular_engine, originator_package, responder_package, vacm_package, versions,
 };
 use crate::net::{BindError, BoundUdp, UdpOptions};
 use crate::swapping::{Attendant, HostError, HostOptions, Offer, Permissions, SwapHost};
+use forwarding::{Forwarding, ForwardingThread};
 use mib_modules::{MibModules, MibResources};
 use notifier::{NotifierParts, NotifierThread, Teller};
 use serve::{Entity, Workers};
@@ -93,6 +96,7 @@ pub struct Agent {
     http: Option<ControlHttp>,
     workers: Workers,
     notifier: NotifierThread,
+    proxy: ForwardingThread,
     attendant: Attendant,
     host: Arc<SwapHost>,
     mibs: Arc<MibModules>,
@@ -136,6 +140,7 @@ impl Agent {
         let engine = Arc::new(modular_engine(&host, &resources)?);
         let view = Arc::new(MibView::new());
         let (targets, notifications) = (Arc::<TargetTable>::default(), Arc::<NotificationTable>::default());
+        let proxies = Arc::<ProxyTable>::default();
         let interfaces = Arc::new(HostInterfaces::new());
         let (teller, waiting) = Teller::new();
         let resources = MibResources {
@@ -146,6 +151,7 @@ impl Agent {
             vacm: vacm.clone(),
             targets: targets.clone(),
             notifications: notifications.clone(),
+            proxies: proxies.clone(),
             interfaces: interfaces.clone(),
             host: Arc::downgrade(&host),
             teller,
@@ -159,6 +165,14 @@ impl Agent {
             let make = move || CommandResponder::new(engine.clone(), access.clone(), view.clone());
             let packages = versions(|minor| responder_package(minor, make.clone()));
             host.install::<dyn CommandResponderModule>(packages, None)?
+        };
+        let forwarding = {
+            let under_way = Arc::new(Mutex::new(Forwardings::new(engine.clone(), seed()?)));
+            let (engine, targets) = (engine.clone(), targets.clone());
+            let parts = ForwarderParts { engine, proxies, targets, under_way: under_way.clone() };
+            let packages = versions(|minor| forwarder_package(minor, &parts));
+            let forwarder = host.install::<dyn ProxyForwarderModule>(packages, None)?;
+            Arc::new(Forwarding::new(engine_id, forwarder, under_way)?)
         };
         let under_way = Arc::new(Mutex::new(Notifications::new(engine.clone(), seed()?)));
         let agent_address = agent_address(&config.listen);
@@ -203,7 +217,8 @@ impl Agent {
         let under_way = parts.under_way;
         let parts = NotifierParts { started, originator, under_way, view, stats, interfaces, host: host.clone() };
         let notifier = NotifierThread::start(parts, waiting)?;
-        let entity = Entity { engine, responder, mibs: mibs.clone() };
+        let proxy = ForwardingThread::start(forwarding.clone(), &sockets)?;
+        let entity = Entity { engine, responder, mibs: mibs.clone(), forwarding };
         let workers = Workers::start(&Arc::new(entity), &sockets, config.workers)?;
         let socket = ControlSocket::start(&config.data_dir, host.clone())?;
         let http = config.control.as_ref().map(|control| ControlHttp::start(control, host.clone())).transpose()?;
@@ -212,6 +227,7 @@ impl Agent {
             http,
             workers,
             notifier,
+            proxy,
             attendant,
             host,
             mibs,
@@ -253,11 +269,11 @@ impl Agent {
 
     /// Answers no more, lets a swap under way end, and keeps what is to be kept.
     pub fn stop(self) {
-        let Agent { socket, http, workers, notifier, attendant, mibs, .. } = self;
+        let Agent { socket, http, workers, notifier, proxy, attendant, mibs, .. } = self;
         drop((socket, http));
         drop(attendant);
         drop(workers);
-        drop(notifier);
+        drop((notifier, proxy));
         mibs.stop_agentx();
         mibs.keep();
     }

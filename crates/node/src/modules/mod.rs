@@ -13,6 +13,7 @@
 mod access;
 mod authentication;
 mod engine;
+mod forwarder;
 mod message_processing;
 mod mib;
 mod originator;
@@ -26,6 +27,7 @@ use hamsa_swap::{CallError, Module, ModuleError, Resources, Side, StateSet, Vers
 pub use access::{AccessControlModule, SwappableAccess, vacm_package};
 pub use authentication::{AuthProtocolModule, SwappableAuth, auth_package};
 pub use engine::{EngineResources, modular_engine, versions};
+pub use forwarder::{ForwarderParts, ProxyForwarderModule, forwarder_package};
 pub use message_processing::{MessageProcessingModule, SwappableProcessing, processing_package};
 pub use mib::{MibModuleModule, SwappableMib, mib_package, mib_state};
 pub use originator::{NotificationOriginatorModule, OriginatorParts, originator_package};

@@ -2,6 +2,7 @@
 //! killed in the middle of swaps.
 
 mod crash;
+mod links;
 mod load;
 mod node;
 mod notifications;

@@ -319,7 +319,7 @@ mod tests {
             value.to_owned()
         };
         assert_eq!(answer("1.3.6.1.2.1.2.2.1.2.1"), OwnedValue::OctetString(b"lo".as_slice().into()));
-        assert_eq!(answer("1.3.6.1.2.1.2.2.1.2.999999").as_value(), hamsa_snmp::Value::NoSuchInstance);
-        assert_eq!(answer("1.3.6.1.2.1.2.2.1.12.1").as_value(), hamsa_snmp::Value::NoSuchObject);
+        assert_eq!(answer("1.3.6.1.2.1.2.2.1.2.999999").as_value(), Value::NoSuchInstance);
+        assert_eq!(answer("1.3.6.1.2.1.2.2.1.12.1").as_value(), Value::NoSuchObject);
     }
 }

@@ -164,6 +164,11 @@ impl Process {
         status
     }
 
+    /// Kills the child alone (SIGKILL); what it has started goes on until the guard is dropped.
+    pub fn kill_alone(&mut self) {
+        self.signal(Signal::KILL);
+    }
+
     /// What it has printed so far, octets that are not UTF-8 replaced.
     pub fn stdout(&self) -> String {
         self.read("stdout")

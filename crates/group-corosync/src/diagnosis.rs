@@ -62,7 +62,9 @@ impl Problem {
         if line.contains("bind listener socket: Cannot assign requested address") {
             return Some(Problem::AddressNotHere);
         }
-        if line.contains("Another Corosync instance is already running") {
+        // Another one's lock may be in a `/run` of its own; the names that clients connect to are the network's.
+        let has_clients = line.contains("Could not bind AF_UNIX") && line.contains("Address already in use");
+        if has_clients || line.contains("Another Corosync instance is already running") {
             return Some(Problem::AlreadyRunning);
         }
         let refusals = ["couldn't create lock file", "unshare failed", "mount: ", "Operation not permitted"];
@@ -81,7 +83,7 @@ fn sender(rest: &str) -> &str {
 }
 
 /// A line without its level and subsystem.
-fn said(line: &str) -> &str {
+pub(crate) fn said(line: &str) -> &str {
     line.split_once("] ").map_or(line, |(_, rest)| rest).trim()
 }
 
@@ -115,6 +117,7 @@ mod tests {
             ),
             ("error   [KNET  ] udp: Unable to bind listener socket: Address already in use", Some(Problem::PortTaken)),
             ("error   [MAIN  ] Another Corosync instance is already running.", Some(Problem::AlreadyRunning)),
+            ("error   [QB    ] Could not bind AF_UNIX (): Address already in use (98)", Some(Problem::AlreadyRunning)),
             (
                 "error   [MAIN  ] Corosync Executive couldn't create lock file.",
                 refused("Corosync Executive couldn't create lock file."),

@@ -17,8 +17,8 @@ use tokio::time::sleep;
 use crate::configurations::{Callback, Configurations};
 use crate::cpg::{ConnectError, Connection, GroupName, Joined, Sent, Told};
 use crate::limits::{
-    DISPATCHED_EVENTS, JOIN_RETRY, JOIN_TRIES, MESSAGE_BYTES, OUTSTANDING_BYTES, OUTSTANDING_MESSAGES, PORT_MESSAGES,
-    RETRY_FIRST, RETRY_MOST, RING_NODES, SEND_RETRY, STACK_BYTES,
+    DISPATCHED_EVENTS, FIRST_CONFIGURATION, JOIN_RETRY, JOIN_TRIES, MESSAGE_BYTES, OUTSTANDING_BYTES,
+    OUTSTANDING_MESSAGES, PORT_MESSAGES, RETRY_FIRST, RETRY_MOST, RING_NODES, SEND_RETRY, STACK_BYTES,
 };
 
 /// What Corosync can do.
@@ -57,7 +57,8 @@ impl CorosyncEngine {
     }
 
     /// Like [`Self::start`], and connects again whenever there is no connection, after waits that grow within bounds.
-    /// What is given to send meanwhile is dropped, as after a loss it may be.
+    /// What keeps it from connecting comes as [`EngineEvent::Lost`], too, but for a daemon that does not run (yet). What
+    /// is given to send meanwhile is dropped, as after a loss it may be.
     ///
     /// # Errors
     /// What trying again does not mend: the client library is not installed, or the system gives no thread.
@@ -100,10 +101,10 @@ async fn serve_again_and_again(
 ) {
     let mut next = first;
     let mut retry_after = RETRY_FIRST;
-    // What kept us from connecting is told once.
+    // What keeps us from connecting is told once, not after each try.
     let mut told = None;
     loop {
-        match next {
+        let end = match next {
             Ok(connection) => {
                 let mut has_begun = false;
                 let end = serve_noting(connection, &options.group, side, &mut has_begun).await;
@@ -111,21 +112,16 @@ async fn serve_again_and_again(
                 if has_begun {
                     (retry_after, told) = (RETRY_FIRST, None);
                 }
-                if !has_begun && told.as_ref() == Some(&reason) {
-                    tracing::debug!("no connection to Corosync: {reason}");
-                } else {
-                    told = Some(reason.clone());
-                    if side.incoming.send(EngineEvent::Lost { reason }).await.is_err() {
-                        return;
-                    }
-                }
+                Some(reason)
             }
-            Err(error) => {
-                let reason = error.to_string();
-                if told.as_ref() != Some(&reason) {
-                    tracing::warn!("no connection to Corosync: {reason}");
-                    told = Some(reason);
-                }
+            // A daemon takes its time to start, and its supervisor says what is wrong with it.
+            Err(ConnectError::NotRunning { .. }) => None,
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(reason) = end.filter(|reason| told.as_ref() != Some(reason)) {
+            told = Some(reason.clone());
+            if side.incoming.send(EngineEvent::Lost { reason }).await.is_err() {
+                return;
             }
         }
         if drop_outgoing(side, retry_after).await.is_err() {
@@ -208,6 +204,8 @@ impl Session {
         if let Err(end) = self.join(group, side).await {
             return end;
         }
+        let too_late = sleep(FIRST_CONFIGURATION);
+        tokio::pin!(too_late);
         loop {
             let has_room = self.events.is_empty();
             tokio::select! {
@@ -239,6 +237,9 @@ impl Session {
                 },
                 () = side.incoming.closed(), if self.held.is_some() => return End::Released,
                 () = sleep(SEND_RETRY), if self.is_held_back => self.is_held_back = false,
+                () = &mut too_late, if !self.configurations.has_begun() => {
+                    return End::Lost("the daemon does not say who is in the group".into());
+                }
             }
             if let Err(reason) = self.send(side) {
                 return End::Lost(reason);

@@ -15,8 +15,8 @@ pub const NAME_BYTES: usize = 63;
 /// Octets of a path in `corosync.conf`: Corosync reads lines of at most 510, the key before it included.
 pub const PATH_BYTES: usize = 400;
 
-/// The shortest token timeout. Corosync wants 30 ms to hold the token, which is a fifth of it less 10 ms: 210 ms, and
-/// then some, since below this a busy host is taken for a dead one.
+/// The shortest token timeout. Corosync itself refuses less than 126 ms, since it sends the token again after a 4.2th of
+/// it, which has to be 30 ms; but below this a busy host is taken for a dead one.
 pub const TOKEN_MIN_MS: u32 = 250;
 
 /// The longest token timeout: a host's death is noticed after twice as long, and nobody waits for that.
@@ -85,6 +85,9 @@ pub const JOIN_RETRY: Duration = Duration::from_millis(50);
 
 /// Tries to join before the connection is given up: a ring that forms takes some token timeouts.
 pub const JOIN_TRIES: u32 = 600;
+
+/// From joining to the first configuration: as above, with a ring that is formed several times meanwhile.
+pub const FIRST_CONFIGURATION: Duration = Duration::from_secs(60);
 
 /// Stack of the thread that talks to the library, whose dispatcher keeps a buffer of 1 MiB on it.
 pub const STACK_BYTES: usize = 4 * 1024 * 1024;

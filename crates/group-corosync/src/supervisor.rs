@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::config::{Node, Placement, Ring, RingError};
-use crate::diagnosis::{Problem, level};
+use crate::diagnosis::{Problem, level, said};
 use crate::key::{KeyError, check_key};
 use crate::limits::{
     COLLECT_INTERVAL, DAEMON_TERMINATION, LOG_LINE_BYTES, LOG_LINES_PER_PERIOD, LOG_PERIOD, LOG_QUEUE_LINES, RELOAD,
@@ -310,7 +310,7 @@ impl<O: FnMut(DaemonEvent)> Supervisor<O> {
         };
         (self.observer)(DaemonEvent::Started { pid: child.id() });
         self.read_log(&mut child);
-        let mut told = Vec::new();
+        let mut told = Told::default();
         let is_stopped = loop {
             match self.inbox.recv() {
                 Ok(Notice::Line(line)) => self.handle_line(&line, &mut told),
@@ -352,14 +352,18 @@ impl<O: FnMut(DaemonEvent)> Supervisor<O> {
         }
     }
 
-    fn handle_line(&mut self, line: &str, told: &mut Vec<Problem>) {
+    fn handle_line(&mut self, line: &str, told: &mut Told) {
         self.log.pass_on(line);
+        // The last one is about its end itself.
+        if level(line) == tracing::Level::ERROR && !line.contains("exiting with status") {
+            told.last_error = said(line).to_owned();
+        }
         let Some(problem) = Problem::in_line(line) else { return };
         // A ring has so few nodes that this stays short.
-        if told.contains(&problem) {
+        if told.problems.contains(&problem) {
             return;
         }
-        told.push(problem.clone());
+        told.problems.push(problem.clone());
         (self.observer)(DaemonEvent::Problem(problem));
     }
 
@@ -405,11 +409,19 @@ fn collect(child: &mut Child) -> std::io::Result<ExitStatus> {
     }
 }
 
-/// A problem that makes it end says more than its status.
-fn ended(status: ExitStatus, told: &[Problem]) -> String {
-    match told.last() {
-        Some(problem) => format!("{status}: {problem}"),
-        None => format!("it has ended by itself ({status})"),
+/// What a run of the daemon has told.
+#[derive(Debug, Default)]
+struct Told {
+    problems: Vec<Problem>,
+    last_error: String,
+}
+
+/// A problem that makes it end says more than its own words, and those more than its status.
+fn ended(status: ExitStatus, told: &Told) -> String {
+    match (told.problems.last(), &*told.last_error) {
+        (Some(problem), _) => format!("{status}: {problem}"),
+        (None, "") => format!("it has ended by itself ({status})"),
+        (None, error) => format!("{status}: {error}"),
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use hamsa_group_corosync::{Node, Placement, Ring, RingOptions, create_key};
 use hamsa_testkit::limits::LIVENESS;
-use hamsa_testkit::{Process, program, require, skip};
+use hamsa_testkit::{Process, program, require, skip, wait_until};
 use tempfile::TempDir;
 
 use crate::support::{PEER, Peer, TOKEN_MS, arguments, network, new_key, node, nodes, wait_for_members};
@@ -67,6 +67,33 @@ fn a_second_daemon_is_told_that_there_is_one() {
     second.wait_for("problem", "runs on this host already");
     // The running daemon serves it all the same.
     wait_for_members(&[&first, &second], &[1, 1]);
+}
+
+#[test]
+fn a_daemon_with_another_lock_is_noticed_too() {
+    let network = require!(network(1));
+    let key = new_key(&network, 1, "key");
+    let first = Peer::start(&network, 1, &key, &nodes(&network));
+    wait_for_members(&[&first], &[1]);
+    let mut arguments = arguments(&network, 1, &key, &nodes(&network));
+    arguments[2].push_str("-other");
+    let hide = "mount -t tmpfs none /run && mkdir /run/lock && exec \"$0\" \"$@\"";
+    let mut command = network.command(1, "unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c", hide, PEER]).args(arguments);
+    Peer::spawn(&mut command).wait_for("problem", "runs on this host already");
+}
+
+#[test]
+fn a_port_that_is_taken_is_told() {
+    let perl = require!(program("perl"));
+    // A ring of one listens nowhere.
+    let network = require!(network(2));
+    let script = "use Socket; socket(S, PF_INET, SOCK_DGRAM, 0) && bind(S, sockaddr_in(5405, INADDR_ANY)) or die;
+        $| = 1; print \"bound\\n\"; sleep";
+    let other = Process::spawn("perl", network.command(1, perl).args(["-e", script]));
+    wait_until("the port is taken", || (other.stdout() == "bound\n").then_some(()));
+    let key = new_key(&network, 1, "key");
+    Peer::start(&network, 1, &key, &nodes(&network)).wait_for("problem", "UDP port is taken");
 }
 
 #[test]

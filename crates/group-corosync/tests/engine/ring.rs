@@ -86,9 +86,11 @@ fn a_daemon_that_is_killed_is_lost_and_comes_back() {
     let (_network, mut peers) = require!(ring(3));
     let before = wait_for_members(&[&peers[0], &peers[1], &peers[2]], &[1, 2, 3]);
     let daemon = peers[0].values("started")[0].as_u64().unwrap().to_string();
+    assert!(!shared_by(&daemon).is_empty());
     assert!(std::process::Command::new("kill").args(["-9", &daemon]).status().unwrap().success());
     peers[0].wait_for("lost", "the daemon has ended");
     peers[0].wait_for("ended", "signal: 9");
+    assert_eq!(shared_by(&daemon), [""; 0]);
     wait_until("the others go on without it, or it was back before", || {
         peers[1].configuration().filter(|configuration| configuration.ring != before.ring)
     });
@@ -98,6 +100,12 @@ fn a_daemon_that_is_killed_is_lost_and_comes_back() {
     peers[0].tell("send back");
     peers[2].wait_for_message(1, "back");
     assert!(peers[1].values("lost").is_empty());
+}
+
+/// What a daemon has in shared memory.
+fn shared_by(daemon: &str) -> Vec<String> {
+    let names = std::fs::read_dir("/dev/shm").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.split('-').any(|part| part == daemon)).collect()
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! sequencer offers it, the other installs it, the sequencer follows. Within a ring two streams of numbered chunks run,
 //! each acknowledged and sent again until it has come. The sequencer's carries the agreed order: its own messages, and
 //! for each of the other's a mark; so every message crosses the carrier once. Either goes on alone, in a ring of its
-//! own, as soon as the other is silent for a lease, no longer hears it, has begun anew, or has left the ring.
+//! own, as soon as the other is silent for a lease, has begun anew, or has left the ring; which it does when it hears nothing
+//! for a lease itself, so that a link that works one way ends the ring at both.
 //!
 //! With E1 to E4 of [`crate::engine`] as follows: of two processes none stays together with another across a split, so
 //! E3 holds for nothing to compare. A member's own messages that its ring has not ordered come in its next
@@ -154,9 +155,8 @@ struct Pause {
 
 /// Why a ring has ended, for logs.
 const SILENT: &str = "the peer was silent for a lease";
-const DEAF: &str = "the peer no longer hears this process";
 const ANEW: &str = "the peer has begun anew";
-const ELSEWHERE: &str = "the peer is in another ring";
+const ELSEWHERE: &str = "the peer has left the ring: it did not hear this process for a lease";
 const LEFT: &str = "the peer has left";
 const NONSENSE: &str = "the peer's stream makes no sense";
 
@@ -218,7 +218,8 @@ impl Pair {
         Ok(())
     }
 
-    /// Takes what the carrier has brought.
+    /// Takes what the carrier has brought. Whoever comes late to it calls this before [`Self::handle_timeout`]: what has
+    /// been waiting shows that the peer is there.
     pub fn handle_datagram(&mut self, now: Instant, octets: &[u8]) {
         if matches!(self.state, State::Left { .. }) {
             return;
@@ -230,8 +231,6 @@ impl Pair {
             return;
         };
         self.counters.datagrams_received += 1;
-        // One that was stopped for longer than a lease learns of it first, whatever has been waiting for it.
-        self.expire(now);
         let chunks = match &mut datagram.phase {
             Phase::Together { chunks, .. } => std::mem::take(chunks),
             _ => Vec::new(),
@@ -265,7 +264,9 @@ impl Pair {
         if matches!(self.state, State::Left { .. }) {
             return;
         }
-        self.expire(now);
+        if self.peer.expire(now, self.options.lease) {
+            self.part(now, SILENT);
+        }
         if now >= self.next_beat {
             self.is_due = true;
         }
@@ -398,12 +399,6 @@ impl Pair {
         }
     }
 
-    fn expire(&mut self, now: Instant) {
-        if self.peer.expire(now, self.options.lease) {
-            self.part(now, SILENT);
-        }
-    }
-
     /// Goes along with what the peer says of where it stands.
     fn follow(&mut self, now: Instant, datagram: &Datagram) {
         let phase = &datagram.phase;
@@ -411,9 +406,6 @@ impl Pair {
             self.peer.forget();
             self.part(now, LEFT);
             return;
-        }
-        if !self.peer.hears_me() {
-            self.part(now, DEAF);
         }
         if let State::Together(ring) = &self.state {
             let sequence = ring.id.sequence;
@@ -435,7 +427,9 @@ impl Pair {
             }
             (State::Alone { peer_highest }, Phase::Offer { ring }) => {
                 *peer_highest = None;
-                if !self.is_sequencer() && self.peer.hears_me() {
+                // What comes back from the last ring belongs to this one alone: a slow user is waited for.
+                let is_ready = !self.pending.has_returned();
+                if !self.is_sequencer() && self.peer.hears_me() && is_ready {
                     if *ring > self.highest {
                         self.install_ring(now, *ring);
                     }

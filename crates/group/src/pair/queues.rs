@@ -12,6 +12,8 @@ use crate::engine::{Configuration, EngineEvent, Process, RingId};
 pub(super) struct Pending {
     queue: VecDeque<Bytes>,
     bytes: usize,
+    /// How many of the first were in a ring's stream before: the peer may have them.
+    returned: usize,
 }
 
 impl Pending {
@@ -26,6 +28,7 @@ impl Pending {
 
     /// Puts what was taken before all others, in its order.
     pub(super) fn put_back(&mut self, taken: VecDeque<Bytes>) {
+        self.returned += taken.len();
         for data in taken.into_iter().rev() {
             self.bytes += data.len();
             self.queue.push_front(data);
@@ -35,7 +38,13 @@ impl Pending {
     pub(super) fn pop(&mut self) -> Option<Bytes> {
         let data = self.queue.pop_front()?;
         self.bytes -= data.len();
+        self.returned = self.returned.saturating_sub(1);
         Some(data)
+    }
+
+    /// Whether there are messages that the peer may have been given already, so that no ring may have them again.
+    pub(super) fn has_returned(&self) -> bool {
+        self.returned > 0
     }
 }
 

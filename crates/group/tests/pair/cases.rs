@@ -142,6 +142,56 @@ fn losses_cost_time_and_not_the_ring() {
     assert!(world.now - start < Duration::from_secs(60));
 }
 
+/// The carrier brings once more all that was said in the last ring, and in the last run, while the present one is there.
+#[test]
+fn the_past_does_not_end_the_present() {
+    for begins_anew in [false, true] {
+        let mut world = formed(11);
+        world.run_for(20 * LEASE);
+        for _ in 0..10 {
+            world.send(0);
+            world.send(1);
+        }
+        world.run_for(LEASE);
+        let past: Vec<_> = world.members[1].said.iter().cloned().collect();
+        if begins_anew {
+            world.crash(1);
+            world.start_member(1);
+        } else {
+            world.carriers = [Carrier::DOWN; 2];
+            assert!(world.run_until(2 * LEASE, are_alone), "{}", world.describe());
+            world.carriers = [QUIET; 2];
+        }
+        assert!(world.run_until(LEASE, World::is_settled), "{}", world.describe());
+        let rings = world.judge.installed();
+        for octets in past {
+            world.members[0].pair.as_mut().expect("it runs").handle_datagram(world.now, &octets);
+            world.run_for(LEASE / 50);
+        }
+        assert!(world.run_until(LEASE, World::is_settled), "{}", world.describe());
+        assert_eq!(world.judge.installed(), rings);
+    }
+}
+
+/// What a ring may have ordered never comes to the peer again in the next one, however slow the user is.
+#[test]
+fn what_comes_back_is_not_sent_again() {
+    let mut world = formed(12);
+    world.members[1].is_slow = true;
+    for _ in 0..3 {
+        for _ in 0..300 {
+            world.send(1);
+        }
+        world.run_for(LEASE / 4);
+        world.carriers = [Carrier::DOWN; 2];
+        world.run_for(2 * LEASE);
+        world.carriers = [QUIET; 2];
+        world.run_for(20 * LEASE);
+    }
+    world.mend(QUIET);
+    assert!(world.run_until(20 * LEASE, World::is_settled), "{}", world.describe());
+}
+
 #[test]
 fn queues_are_bounded_and_say_so() {
     let now = std::time::Instant::now();

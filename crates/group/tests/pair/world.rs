@@ -1,7 +1,7 @@
 //! Two members, the carrier between them, and what befalls them.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::ops::{AddAssign, Range};
 use std::time::{Duration, Instant};
 
@@ -65,6 +65,8 @@ pub struct Member {
     /// Is not scheduled, as by SIGSTOP; its datagrams wait.
     pub is_stopped: bool,
     waiting: Vec<Bytes>,
+    /// The last datagrams that it has given to the carrier, for those who bring them again.
+    pub said: VecDeque<Bytes>,
 }
 
 pub struct World {
@@ -91,7 +93,15 @@ impl World {
         let mut rng = StdRng::seed_from_u64(seed);
         let now = Instant::now();
         let max_datagram_bytes = [1_024, 1_400, 16_384][rng.random_range(0..3)];
-        let member = || Member { pair: None, run: 0, sent: 0, is_slow: false, is_stopped: false, waiting: Vec::new() };
+        let member = || Member {
+            pair: None,
+            run: 0,
+            sent: 0,
+            is_slow: false,
+            is_stopped: false,
+            waiting: Vec::new(),
+            said: VecDeque::new(),
+        };
         let mut world = Self {
             start: now,
             now,
@@ -154,7 +164,9 @@ impl World {
                 let loss = self.rng.random_range(0.0..0.6);
                 let copies = self.rng.random_range(0.0..0.5);
                 let shortest = self.rng.random_range(0..200);
-                let longest = shortest + self.rng.random_range(0..600);
+                // Now and then longer than it takes to part and to join again.
+                let spread = if self.rng.random_bool(0.2) { 4_000 } else { 600 };
+                let longest = shortest + self.rng.random_range(0..spread);
                 self.carriers[member] = Carrier { is_up: true, loss, copies, delay_ms: (shortest, longest) };
             }
             55..60 => {
@@ -310,6 +322,10 @@ impl World {
         }
         while let Some(octets) = pair.poll_transmit(self.now) {
             assert!(octets.len() <= self.max_datagram_bytes, "a datagram of {} octets", octets.len());
+            it.said.push_back(octets.clone());
+            if it.said.len() > 50 {
+                it.said.pop_front();
+            }
             let carrier = self.carriers[member];
             if !carrier.is_up || self.rng.random_bool(carrier.loss) {
                 self.tally.dropped += 1;

@@ -1,6 +1,7 @@
 //! Groups of processes that agree on who is there and on what was said: views, agreed order, splits and merges.
 
 mod engine;
+pub mod enterprise;
 pub mod pair;
 #[cfg(feature = "port")]
 mod port;

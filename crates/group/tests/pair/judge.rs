@@ -136,7 +136,7 @@ fn invariant_messages_are_sound(member: usize, run: u32, log: &mut Log, data: &B
 
 fn invariant_order_is_agreed(of: &[(Run, Vec<Bytes>)], at: usize) {
     let told: Vec<&Bytes> = of.iter().filter_map(|(_, told)| told.get(at)).collect();
-    assert!(told.windows(2).all(|two| two[0] == two[1]), "E2: message {at} differs: {of:.300?}");
+    assert!(told.windows(2).all(|two| two[0] == two[1]), "E2: message {at} differs: {told:?}");
 }
 
 /// Each invariant sees what it is for.

@@ -350,7 +350,8 @@ impl World {
 
     pub fn describe(&self) -> String {
         let pairs: Vec<_> = self.members.iter().map(|member| &member.pair).collect();
-        format!("{:.300?}\nof {pairs:.2000?}", self.judge)
+        let text = format!("{pairs:?}");
+        text.chars().take(4_000).collect()
     }
 
     pub fn finish(mut self) -> Tally {

@@ -53,8 +53,9 @@ pub struct PairOptions {
     /// Ring sequences are greater than this. One that grows from start to start, as the milliseconds since 1970 do,
     /// keeps them unlike those of this node's earlier runs.
     pub ring_floor: u64,
-    /// How long the other may be silent, [`limits::MIN_LEASE`] to [`limits::MAX_LEASE`]. Beats go out five times in it. The same at both, or
-    /// nearly so.
+    /// How long the other may be silent, [`limits::MIN_LEASE`] to [`limits::MAX_LEASE`]. Beats go out five times in it.
+    /// Of two that
+    /// differ the longer one counts for both.
     pub lease: Duration,
     /// Octets of a datagram at most, [`limits::MIN_DATAGRAM_BYTES`] to [`limits::MAX_DATAGRAM_BYTES`].
     pub max_datagram_bytes: usize,
@@ -311,6 +312,8 @@ impl Pair {
             to: self.options.peer,
             session: self.options.session,
             number,
+            // At most a minute.
+            lease_ms: self.options.lease.as_millis() as u32,
             stamp_us: self.stamp(now),
             echo: self.peer.echo(now),
             hears: self.peer.hears(),

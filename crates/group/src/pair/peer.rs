@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::limits::MAX_LEASE;
 use super::wire::{Datagram, Echo, Heard};
 
 #[derive(Debug, Default)]
@@ -21,6 +22,7 @@ struct Present {
     session: u64,
     number: u64,
     heard_at: Instant,
+    lease: Duration,
     stamp_us: u32,
     hears_me: bool,
 }
@@ -91,15 +93,16 @@ impl Peer {
 
     /// When [`Self::expire`] has something to do.
     pub(super) fn deadline(&self, lease: Duration) -> Option<Instant> {
-        let present = self.present.as_ref().map(|present| present.heard_at);
-        let candidate = self.candidate.as_ref().map(|candidate| candidate.heard_at);
-        present.into_iter().chain(candidate).min().map(|at| at + lease)
+        let present = self.present.as_ref().map(|present| present.heard_at + present.lease.max(lease));
+        let candidate = self.candidate.as_ref().map(|candidate| candidate.heard_at + lease);
+        present.into_iter().chain(candidate).min()
     }
 
-    /// Forgets who was silent for a lease. Whether the one that was there is gone so.
+    /// Forgets who was silent for a lease: this process's or the peer's, whichever is longer, so that two that are
+    /// told different ones don't lose each other between beats. Whether the one that was there is gone so.
     pub(super) fn expire(&mut self, now: Instant, lease: Duration) -> bool {
         self.candidate.take_if(|candidate| now >= candidate.heard_at + lease);
-        self.present.take_if(|present| now >= present.heard_at + lease).is_some()
+        self.present.take_if(|present| now >= present.heard_at + present.lease.max(lease)).is_some()
     }
 
     /// The peer has said that it goes.
@@ -127,7 +130,8 @@ impl Peer {
 
 impl Present {
     fn new(now: Instant, datagram: &Datagram, hears_me: bool) -> Self {
-        let Datagram { session, number, stamp_us, .. } = *datagram;
-        Self { session, number, heard_at: now, stamp_us, hears_me }
+        let Datagram { session, number, stamp_us, lease_ms, .. } = *datagram;
+        let lease = Duration::from_millis(lease_ms.into()).min(MAX_LEASE);
+        Self { session, number, heard_at: now, lease, stamp_us, hears_me }
     }
 }

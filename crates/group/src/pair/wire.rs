@@ -21,6 +21,8 @@ pub(super) struct Datagram {
     pub(super) session: u64,
     /// Grows with each datagram of a session, so that an older one that comes late is known as such.
     pub(super) number: u64,
+    /// How long the sender may be silent.
+    pub(super) lease_ms: u32,
     /// The sender's clock, in microseconds of its own, wrapping.
     pub(super) stamp_us: u32,
     pub(super) echo: Option<Echo>,
@@ -127,6 +129,7 @@ mod tests {
             to: process,
             session: u64::MAX,
             number: u64::MAX,
+            lease_ms: u32::MAX,
             stamp_us: u32::MAX,
             echo: Some(Echo { stamp_us: u32::MAX, held_us: u32::MAX }),
             hears: heard,

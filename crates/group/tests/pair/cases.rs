@@ -192,6 +192,24 @@ fn what_comes_back_is_not_sent_again() {
     assert!(world.run_until(20 * LEASE, World::is_settled), "{}", world.describe());
 }
 
+/// One beats more rarely than the other would wait.
+#[test]
+fn different_leases_do_not_part_them() {
+    for hasty in 0..2 {
+        let mut world = formed(13);
+        world.lease = Duration::from_millis(100);
+        world.crash(hasty);
+        world.start_member(hasty);
+        world.lease = Duration::from_secs(5);
+        world.crash(1 - hasty);
+        world.start_member(1 - hasty);
+        assert!(world.run_until(Duration::from_secs(30), World::is_settled), "{}", world.describe());
+        let rings = world.judge.installed();
+        world.run_for(Duration::from_secs(100));
+        assert_eq!(world.judge.installed(), rings);
+    }
+}
+
 #[test]
 fn queues_are_bounded_and_say_so() {
     let now = std::time::Instant::now();

@@ -77,7 +77,7 @@ pub struct World {
     pub carriers: [Carrier; 2],
     pub judge: Judge,
     pub tally: Tally,
-    lease: Duration,
+    pub lease: Duration,
     max_datagram_bytes: usize,
     under_way: BinaryHeap<Reverse<(Instant, u64, usize, Bytes)>>,
     posted: u64,

@@ -14,11 +14,11 @@ pub const MAX_ENTERPRISE_BYTES: usize = 64;
 pub(crate) const MAX_FILE_BYTES: u64 = 256 * 1024;
 
 /// Datagrams of one peer that wait to be handled: what its flow control allows at the usual size, and acknowledgements.
-pub(crate) const MAX_INBOX_DATAGRAMS: usize = 64;
+pub const MAX_INBOX_DATAGRAMS: usize = 64;
 /// Datagrams handled before those touched by them are driven on: some acknowledgements then become one.
-pub(crate) const BATCH_DATAGRAMS: usize = 64;
+pub const BATCH_DATAGRAMS: usize = 64;
 /// Messages taken of one user before others have their turn.
-pub(crate) const BATCH_MESSAGES: usize = 32;
+pub const BATCH_MESSAGES: usize = 32;
 
 /// Batches of 64 KiB that wait for one link, made when they are needed: half a window of a pair.
 pub(crate) const QUEUE_BATCHES: usize = 4;
@@ -30,4 +30,4 @@ pub(crate) const RETRY_PERIODS: (Duration, Duration) = (Duration::from_millis(10
 /// How long a diagnosis waits for the network, and for a refusal that comes after the handshake (TLS 1.3).
 pub(crate) const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long a site's hubs may be missing before it is asked why, and pause between such questions.
-pub(crate) const DIAGNOSIS_PERIOD: Duration = Duration::from_secs(5);
+pub const DIAGNOSIS_PERIOD: Duration = Duration::from_secs(5);

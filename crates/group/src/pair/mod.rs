@@ -7,7 +7,7 @@
 //! own, as soon as the other is silent for a lease, has begun anew, or has left the ring; which it does when it hears nothing
 //! for a lease itself, so that a link that works one way ends the ring at both.
 //!
-//! With E1 to E4 of [`crate::engine`] as follows: of two processes none stays together with another across a split, so
+//! With what an engine owes (E1 to E4) as follows: of two processes none stays together with another across a split, so
 //! E3 holds for nothing to compare. A member's own messages that its ring has not ordered come in its next
 //! configuration; none is dropped.
 //!

@@ -22,12 +22,14 @@
 //! - **G5** Once nothing changes any more all members that reach each other have the same view within a bounded time.
 
 mod engine;
+pub mod enterprise;
 mod error;
 mod event;
 mod groups;
 mod light;
 pub mod limits;
 mod member;
+pub mod pair;
 #[cfg(feature = "port")]
 mod port;
 mod status;

@@ -21,6 +21,7 @@
 //! - **G4** Every side of a split has its own view and goes on; after it has healed they have one again.
 //! - **G5** Once nothing changes any more all members that reach each other have the same view within a bounded time.
 
+pub mod embedded;
 mod engine;
 mod error;
 mod event;

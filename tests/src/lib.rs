@@ -5,6 +5,7 @@
 //! - [`Snmpd`], [`Snmptrapd`] and [`NetSnmp`] are net-snmp's agent, receiver and tools.
 //! - [`Prometheus`] scrapes and answers queries; [`SnmpExporter`] is what it scrapes devices through elsewhere;
 //!   [`Browser`] is a headless Chromium.
+//! - [`group`] is members of groups in processes of their own, whose logs checkers judge.
 //! - [`hamsa()`] is our own binary, built from the code as it is; [`Process`] runs it.
 //!
 //! A fixture listens on loopback addresses only, reads no configuration of the user's, keeps its files in a
@@ -12,6 +13,7 @@
 //! What fails in a fixture panics, since it fails the test; what this machine lacks is [`Unavailable`].
 
 mod chromium;
+pub mod group;
 mod hamsa;
 pub mod http;
 pub mod limits;

@@ -30,7 +30,7 @@ use hamsa_store::{OpenError, StorageError, Store, StoreOptions};
 use hamsa_swap::{Kind, ModuleId, SwapError};
 
 use crate::config::agent::AgentConfig;
-use crate::control::{ControlHttp, ControlHttpError, ControlSocket, ControlSocketError};
+use crate::control::{ControlHttp, ControlHttpError, ControlSocket, ControlSocketError, Controlled};
 use crate::identity::{self, IdentityError, StoredSalts};
 use crate::modules::{
     AccessControlModule, CommandResponderModule, EngineResources, MibModuleModule, SwappableAccess, modular_engine,
@@ -168,8 +168,9 @@ impl Agent {
         let attendant = Attendant::start(host.clone())?;
         let entity = Entity { engine, responder, mibs: mibs.clone() };
         let workers = Workers::start(&Arc::new(entity), &sockets, config.workers)?;
-        let socket = ControlSocket::start(&config.data_dir, host.clone())?;
-        let http = config.control.as_ref().map(|control| ControlHttp::start(control, host.clone())).transpose()?;
+        let controlled = Controlled { host: host.clone(), groups: None };
+        let socket = ControlSocket::start(&config.data_dir, controlled.clone())?;
+        let http = config.control.as_ref().map(|control| ControlHttp::start(control, controlled)).transpose()?;
         Ok(Agent { socket, http, workers, attendant, host, mibs, engine_id, boots: at_start.boots, addresses })
     }
 

@@ -17,6 +17,8 @@ mod answers;
 mod engine;
 mod handle;
 mod runtime;
+#[cfg(test)]
+mod tests;
 mod users;
 
 pub use answers::answer;

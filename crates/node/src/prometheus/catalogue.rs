@@ -378,11 +378,11 @@ pub(crate) const GROUPS: &[Group] = &[
                 of_groups(s, out, |groups| groups.status.counters.engine_losses);
             }),
             metric(
-                "hamsa_group_users_dropped_total",
+                "hamsa_group_forced_leaves_total",
                 Counter,
                 &[],
                 "Times that a group was left because its user on this node did not take its events.",
-                |s, out| of_groups(s, out, |groups| groups.users_dropped),
+                |s, out| of_groups(s, out, |groups| groups.forced_leaves),
             ),
         ],
     },

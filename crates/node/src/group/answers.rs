@@ -118,7 +118,7 @@ fn counters(status: &GroupsStatus) -> Value {
         ("engine_losses", link.engine_losses),
         ("of_other_views", link.of_other_views),
         ("unreadable", link.unreadable),
-        ("users_dropped", status.users_dropped),
+        ("forced_leaves", status.forced_leaves),
     ];
     let mut rows: Vec<Value> = of_all.iter().map(|(counter, value)| row("", counter, *value)).collect();
     for group in &status.status.groups {

@@ -41,7 +41,7 @@ pub struct GroupsStatus {
     /// How long nothing could be sent before each view.
     pub blocked: HistogramCounts,
     /// Times that a group was left because its user did not take its events.
-    pub users_dropped: u64,
+    pub forced_leaves: u64,
 }
 
 /// A node that was in reach once.
@@ -67,7 +67,7 @@ pub(super) struct Shared {
     pub(super) wake: Notify,
     inner: Mutex<Inner>,
     blocked: Histogram,
-    users_dropped: AtomicU64,
+    forced_leaves: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl GroupsHandle {
             wake: Notify::new(),
             inner: Mutex::new(inner),
             blocked: Histogram::new(&GROUP_BLOCKED_BOUNDS_S),
-            users_dropped: AtomicU64::new(0),
+            forced_leaves: AtomicU64::new(0),
         };
         GroupsHandle { shared: Arc::new(shared) }
     }
@@ -169,7 +169,7 @@ impl GroupsHandle {
             status,
             nodes,
             blocked: self.shared.blocked.counts(),
-            users_dropped: self.shared.users_dropped.load(Ordering::Relaxed),
+            forced_leaves: self.shared.forced_leaves.load(Ordering::Relaxed),
         }
     }
 
@@ -197,7 +197,7 @@ impl GroupsHandle {
 
     /// Leaves a group whose user does not take its events.
     pub(super) fn drop_user(&self, group: &GroupName) {
-        self.shared.users_dropped.fetch_add(1, Ordering::Relaxed);
+        self.shared.forced_leaves.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(%group, "the group's user does not take its events: the node leaves the group");
         self.leave(group);
     }

@@ -123,7 +123,7 @@ fn a_user_that_takes_nothing_loses_its_group_and_others_go_on() {
         sent += i32::from(handle.send(&slow, data.clone()).is_ok());
         !is_in(handle, &slow)
     });
-    assert_eq!(handle.status().users_dropped, 1);
+    assert_eq!(handle.status().forced_leaves, 1);
     let mut given = 0;
     while let Some(event) = of_slow.blocking_next() {
         given += i32::from(matches!(event, Event::Message { .. }));

@@ -1,7 +1,10 @@
 //! `hamsa group`: the groups of a running node: who is there, the views, what was counted; and faults, for trying them out.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use hamsa_node::control::{ControlRequest, GroupRequest};
+use hamsa_node::group::create_key;
 use serde_json::Value as Json;
 
 use crate::control::ControlOptions;
@@ -49,6 +52,11 @@ pub enum Action {
     },
     /// Let all nodes reach each other again
     Heal,
+    /// Write a new key for a ring of Corosync: copy it to all its nodes
+    Key {
+        /// The file, which must not be there yet; only its owner may read it
+        file: PathBuf,
+    },
 }
 
 /// Of one group or of all.
@@ -68,6 +76,13 @@ pub struct OfGroup {
 pub fn run(command: &Command) -> anyhow::Result<()> {
     let ask = |ask: GroupRequest| command.control.ask(&ControlRequest::Group { ask }, |_| {});
     match &command.action {
+        Some(Action::Key { file }) => {
+            create_key(file)?;
+            line_out(&format!(
+                "{} is written: copy it to all nodes of the ring, and name it as `key` in [group]",
+                file.display()
+            ))
+        }
         None => members(&ask(GroupRequest::Members)?, false),
         Some(Action::Members { json }) => members(&ask(GroupRequest::Members)?, *json),
         Some(Action::Views(OfGroup { group, layout })) => {

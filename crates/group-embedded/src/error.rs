@@ -68,6 +68,9 @@ pub enum FaultError {
     /// There is no hub now.
     #[error("there is no connection to the group engine")]
     NoEngine,
+    /// The engine is another one.
+    #[error("faults can be made in the embedded engine only")]
+    OtherEngine,
     /// Too many at once.
     #[error("the faults before have not been made yet: try again")]
     Busy,

@@ -1,5 +1,6 @@
 //! Groups between processes of one machine, over the embedded engine: the program that the contract of all engines is
-//! tried with, and `hamsa node` itself.
+//! tried with, and `hamsa node` itself, over Corosync too.
 
 mod members;
 mod nodes;
+mod ring;

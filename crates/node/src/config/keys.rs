@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -19,8 +19,8 @@ use hamsa_snmp::message::{SecurityLevel, Version};
 use hamsa_snmp::usm::{AuthProtocolId, PrivProtocolId};
 
 use super::limits::{
-    CACHE_OCTETS, GROUP_TIMES, MAX_GROUP_NODE, MAX_INTERVAL, MAX_REPETITIONS, MAX_RETENTION, MAX_RETRIES, MAX_TIMEOUT,
-    MIN_INTERVAL, MIN_RETENTION, MIN_TIMEOUT, RECEIVE_BUFFER_OCTETS, SYNC_INTERVALS,
+    CACHE_OCTETS, GROUP_TIMES, GROUP_TOKENS, MAX_GROUP_NODE, MAX_INTERVAL, MAX_REPETITIONS, MAX_RETENTION, MAX_RETRIES,
+    MAX_TIMEOUT, MIN_INTERVAL, MIN_RETENTION, MIN_TIMEOUT, RECEIVE_BUFFER_OCTETS, SYNC_INTERVALS,
 };
 use super::section::{Effect, Field, Key, Placed, Presence, Section, TableReader, section};
 use super::shape::{
@@ -250,6 +250,18 @@ section! {
         restart cluster: String = name(), default("hamsa");
         /// The socket of the embedded engine, the same for all nodes. Beside it is a file with `.lock` at its end.
         restart socket: PathBuf = PathTo::SocketToCreate, default("hamsa-group.sock");
+        /// Corosync: all nodes of the ring with their addresses, one for each network that joins them; the same at all nodes. Without
+        /// any, a Corosync that runs on this host already is used, whoever has configured it.
+        restart nodes: Field<Vec<RingNode>> = List(ring_node()), optional("Corosync as it runs on this host"),
+            example(["1=192.0.2.1", "2=192.0.2.2"]);
+        /// Corosync: the key of the ring, the same at all nodes. `hamsa group key FILE` makes one.
+        restart key: Field<PathBuf> = PathTo::SecretFile, optional("none; needed with nodes"), example("hamsa-group.key");
+        /// Corosync: how long its token may stay away. A host's end is noticed after about 2.2 times as long.
+        restart token: Duration = DurationIn { min: GROUP_TOKENS.0, max: GROUP_TOKENS.1 }, default("1s");
+        /// Corosync: the UDP port of the nodes' first addresses; the second ones have the next, and so on.
+        restart port: u16 = NumberIn { min: 1024, max: u16::MAX }, default(5405);
+        /// Corosync: where its configuration, its state and its log are.
+        restart directory: PathBuf = PathTo::DirectoryToCreate, default("hamsa-corosync");
         /// How long a node may take, after each change, to say what it has seen. Then the others go on without it.
         restart exchange_patience: Duration = DurationIn { min: GROUP_TIMES.0, max: GROUP_TIMES.1 }, default("2s");
         /// How long a node that has lost its engine waits for it before it goes on alone.
@@ -356,6 +368,34 @@ fn group_name() -> Text<GroupName> {
         GroupName::new(text).map_err(|error| error.to_string())
     }
     Text { allowed: "a name of 1 to 64 letters, digits and . _ - / @ :".into(), parse }
+}
+
+/// A node of a ring: its number and its addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RingNode {
+    /// Its number.
+    pub number: u32,
+    /// One for each network.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl FromStr for RingNode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (number, addresses) = text.split_once('=').ok_or("there is no =")?;
+        let number = number.parse().map_err(|_| format!("{number:?} is no node number"))?;
+        let addresses =
+            addresses.split(',').map(|address| address.parse().map_err(|_| format!("{address:?} is no address")));
+        Ok(RingNode { number, addresses: addresses.collect::<Result<_, String>>()? })
+    }
+}
+
+fn ring_node() -> Text<RingNode> {
+    fn parse(text: &str) -> Result<RingNode, String> {
+        text.parse()
+    }
+    Text { allowed: "NUMBER=ADDRESS, or NUMBER=ADDRESS,ADDRESS for two networks".into(), parse }
 }
 
 fn device_address() -> Text<DeviceAddress> {

@@ -90,3 +90,6 @@ pub(super) const MAX_SOCKET_PATH_OCTETS: usize = 107;
 
 /// Receive buffer of a socket, octets: one datagram of the largest size, and what Linux grants root at most.
 pub(super) const RECEIVE_BUFFER_OCTETS: (u64, u64) = (64 << 10, 1 << 30);
+
+/// A token that stays away for less is away on any busy host, and one for longer lets a dead host go unnoticed for minutes.
+pub(super) const GROUP_TOKENS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_mins(1));

@@ -43,6 +43,6 @@ pub use report::{Mistake, Report};
 pub use sample::sample;
 pub use secret::Secret;
 pub use types::{
-    Config, Credentials, DeviceConfig, GroupConfig, GroupEngineConfig, HttpConfig, NodeConfig, Privacy, Security,
-    TlsFiles, TrapConfig, UserAuthentication, UserCredentials,
+    Config, CorosyncConfig, Credentials, DeviceConfig, GroupConfig, GroupEngineConfig, HttpConfig, NodeConfig, Privacy,
+    Security, TlsFiles, TrapConfig, UserAuthentication, UserCredentials,
 };

@@ -5,20 +5,21 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hamsa_group_corosync::{Node, Ring, RingOptions};
 use hamsa_snmp::engine::Name;
 use hamsa_snmp::message::{SecurityLevel, Version};
 
 use super::keys::{
     CommunityKeys, DeviceKeys, GroupEngineKind, GroupKeys, HttpKeys, LogConfig, MibConfig, NodeKeys, PollConfig,
-    ProfilesConfig, StoreConfig, TrapKeys, UserKeys, VersionKeys,
+    ProfilesConfig, RingNode, StoreConfig, TrapKeys, UserKeys, VersionKeys,
 };
 use super::quantity::format_duration;
 use super::section::{Context, Field, Placed, TableReader};
 use super::shape::not_known;
 use super::source::{Place, quoted};
 use super::{
-    Config, Credentials, DeviceAddress, DeviceConfig, GroupConfig, GroupEngineConfig, HttpConfig, NodeConfig, Privacy,
-    Security, TlsFiles, TrapConfig, UserAuthentication, UserCredentials,
+    Config, CorosyncConfig, Credentials, DeviceAddress, DeviceConfig, GroupConfig, GroupEngineConfig, HttpConfig,
+    NodeConfig, Privacy, Security, TlsFiles, TrapConfig, UserAuthentication, UserCredentials,
 };
 
 /// The tables that only the main file has.
@@ -127,17 +128,55 @@ pub(super) fn profiles(table: &mut TableReader<'_, '_>) -> (ProfilesConfig, bool
 /// `[group]`, if it has no mistake. Whether this program has the engine is found out here, once.
 pub(super) fn group(table: &mut TableReader<'_, '_>) -> Option<GroupConfig> {
     let keys = GroupKeys::read(table);
-    let GroupKeys { node, cluster, socket, exchange_patience, alone_after, groups, allow_faults, .. } = keys;
     let engine = match keys.engine {
-        GroupEngineKind::Embedded => GroupEngineConfig::Embedded { socket, allow_faults },
-        missing @ (GroupEngineKind::Corosync | GroupEngineKind::Zenoh) => {
-            let (place, name) = (table.place_of("engine"), missing.name());
-            let message = format!("this program was built without {name}: build it with `--features {name}`");
-            table.context.log.mistake(&place, message);
+        GroupEngineKind::Embedded => {
+            GroupEngineConfig::Embedded { socket: keys.socket.clone(), allow_faults: keys.allow_faults }
+        }
+        GroupEngineKind::Corosync => corosync(table, &keys)?,
+        GroupEngineKind::Zenoh => {
+            let place = table.place_of("engine");
+            table.context.log.mistake(&place, "nodes can't be joined by zenoh yet: take embedded or corosync");
             return None;
         }
     };
+    let GroupKeys { node, cluster, exchange_patience, alone_after, groups, .. } = keys;
     Some(GroupConfig { engine, node: node.value()?, cluster, exchange_patience, alone_after, groups })
+}
+
+fn corosync(table: &mut TableReader<'_, '_>, keys: &GroupKeys) -> Option<GroupEngineConfig> {
+    if !keys.nodes.is_there() {
+        return Some(GroupEngineConfig::Corosync { daemon: None });
+    }
+    if !keys.key.is_there() {
+        table.lacks(GroupKeys::SECTION.key("key"));
+    }
+    let (nodes, number, key) = (keys.nodes.placed()?, keys.node.placed()?.value, keys.key.placed()?.value.clone());
+    let options = RingOptions {
+        cluster: keys.cluster.clone(),
+        nodes: nodes.value.iter().map(ring_node).collect(),
+        token_ms: keys.token.as_millis() as u32,
+        consensus_ms: None,
+        port: keys.port,
+    };
+    let place = &nodes.place;
+    match Ring::new(options) {
+        Ok(ring) if ring.node(number).is_some() => {
+            let daemon = Some(CorosyncConfig { ring, key, directory: keys.directory.clone() });
+            Some(GroupEngineConfig::Corosync { daemon })
+        }
+        Ok(_) => {
+            table.context.log.mistake(place, format!("this node's own number, {number}, is not among them"));
+            None
+        }
+        Err(error) => {
+            table.context.log.mistake(place, error.to_string());
+            None
+        }
+    }
+}
+
+fn ring_node(RingNode { number, addresses }: &RingNode) -> Node {
+    Node { number: *number, name: format!("node-{number}"), addresses: addresses.clone() }
 }
 
 /// `[credentials.NAME]`.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hamsa_group::GroupName;
+use hamsa_group_corosync::Ring;
 use hamsa_snmp::engine::{EngineId, Name};
 use hamsa_snmp::message::{SecurityLevel, Version};
 use hamsa_snmp::usm::{AuthProtocolId, PrivProtocolId};
@@ -76,6 +77,22 @@ pub enum GroupEngineConfig {
         /// Whether faults may be asked for.
         allow_faults: bool,
     },
+    /// Corosync.
+    Corosync {
+        /// The daemon to write for and to run; `None`: one runs already.
+        daemon: Option<CorosyncConfig>,
+    },
+}
+
+/// A Corosync daemon of the node's own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CorosyncConfig {
+    /// All nodes.
+    pub ring: Ring,
+    /// The key of the ring.
+    pub key: PathBuf,
+    /// Where its files are.
+    pub directory: PathBuf,
 }
 
 /// Console, API and Prometheus endpoints.

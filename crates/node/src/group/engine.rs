@@ -3,16 +3,18 @@
 //! Another engine is added here: a variant of [`NodeEngine`] and an arm in each of its methods, and its options in
 //! [`GroupEngineConfig`].
 
+use std::path::absolute;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hamsa_group::embedded::Hub;
 use hamsa_group::{Capabilities, EnginePort};
-use hamsa_group_embedded::{ConnectError, Embedded, EmbeddedOptions, Fault, FaultError, Role};
+use hamsa_group_corosync::{CorosyncEngine, Daemon, DaemonEvent, DaemonOptions, EngineOptions};
+use hamsa_group_embedded::{Embedded, EmbeddedOptions, Fault, FaultError, Role};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use crate::config::{GroupConfig, GroupEngineConfig};
+use crate::config::{CorosyncConfig, GroupConfig, GroupEngineConfig};
 use crate::limits::GROUP_RECONNECT;
 
 /// What a node's engine is at the moment, for people.
@@ -27,6 +29,30 @@ pub struct EngineInfo {
 /// One of those that this program was built with.
 pub(super) enum NodeEngine {
     Embedded(Embedded),
+    Corosync(Box<Corosync>),
+}
+
+/// Corosync, and the daemon where it is ours.
+pub(super) struct Corosync {
+    config: Option<CorosyncConfig>,
+    options: EngineOptions,
+    daemon: Option<Daemon>,
+    /// What is wrong with the daemon, since it was started last.
+    problem: Arc<Mutex<Option<String>>>,
+}
+
+/// The engine can't be had now.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConnectError {
+    #[error(transparent)]
+    Embedded(#[from] hamsa_group_embedded::ConnectError),
+    #[error(transparent)]
+    Corosync(#[from] hamsa_group_corosync::ConnectError),
+    #[error(transparent)]
+    Daemon(#[from] hamsa_group_corosync::DaemonError),
+    /// The daemon says what keeps clients from it, or its ring from forming.
+    #[error("{0}")]
+    Problem(String),
 }
 
 /// What the engine's keeper is asked for.
@@ -49,18 +75,23 @@ impl NodeEngine {
                     allow_faults: *allow_faults,
                 }))
             }
+            GroupEngineConfig::Corosync { daemon } => {
+                NodeEngine::Corosync(Box::new(Corosync::new(daemon.clone(), config)))
+            }
         }
     }
 
     pub(super) fn capabilities(&self) -> Capabilities {
         match self {
             NodeEngine::Embedded(_) => Hub::capabilities(),
+            NodeEngine::Corosync(_) => hamsa_group_corosync::CAPABILITIES,
         }
     }
 
     async fn connect(&mut self) -> Result<EnginePort, ConnectError> {
         match self {
-            NodeEngine::Embedded(embedded) => embedded.connect().await,
+            NodeEngine::Embedded(embedded) => Ok(embedded.connect().await?),
+            NodeEngine::Corosync(corosync) => corosync.connect(),
         }
     }
 
@@ -71,12 +102,15 @@ impl NodeEngine {
                 Role::Hub => "hub",
                 Role::Member => "member",
             },
+            NodeEngine::Corosync(corosync) if corosync.daemon.is_some() => "own daemon",
+            NodeEngine::Corosync(_) => "daemon of the host",
         }
     }
 
     fn inject(&self, fault: Fault) -> Result<(), FaultError> {
         match self {
             NodeEngine::Embedded(embedded) => embedded.inject(fault),
+            NodeEngine::Corosync(_) => Err(FaultError::OtherEngine),
         }
     }
 
@@ -120,6 +154,49 @@ impl NodeEngine {
             }
             tell(EngineInfo { role: "", error: Some("the connection to the engine was lost".into()) });
         }
+    }
+}
+
+impl Corosync {
+    fn new(config: Option<CorosyncConfig>, group: &GroupConfig) -> Self {
+        let name = hamsa_group_corosync::GroupName::new(&format!("hamsa/{}", group.cluster));
+        let name = name.expect("a cluster's name is short, and has no control characters");
+        let options = EngineOptions { group: name, node: config.as_ref().map(|_| group.node) };
+        Corosync { config, options, daemon: None, problem: Arc::default() }
+    }
+
+    /// Starts the daemon the first time, where it is ours; from then on it is kept running.
+    fn connect(&mut self) -> Result<EnginePort, ConnectError> {
+        if let (Some(config), None) = (&self.config, &self.daemon) {
+            let options = DaemonOptions {
+                ring: config.ring.clone(),
+                node: self.options.node.unwrap_or_default(),
+                // The daemon runs elsewhere.
+                key: absolute(&config.key).unwrap_or_else(|_| config.key.clone()),
+                directory: absolute(&config.directory).unwrap_or_else(|_| config.directory.clone()),
+                is_realtime: false,
+            };
+            let problem = self.problem.clone();
+            let note = move |text: Option<String>| *problem.lock().unwrap_or_else(PoisonError::into_inner) = text;
+            self.daemon = Some(Daemon::start(options, move |event| match event {
+                DaemonEvent::Started { pid } => {
+                    tracing::info!(pid, "Corosync was started");
+                    note(None);
+                }
+                DaemonEvent::Problem(problem) => {
+                    tracing::error!(%problem, "Corosync");
+                    note(Some(problem.to_string()));
+                }
+                DaemonEvent::Ended { reason, retry_after } => {
+                    tracing::error!(%reason, ?retry_after, "Corosync has ended");
+                    note(Some(format!("Corosync has ended: {reason}")));
+                }
+            })?);
+        }
+        CorosyncEngine::start(self.options.clone()).map_err(|error| {
+            let problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            problem.map_or(ConnectError::Corosync(error), ConnectError::Problem)
+        })
     }
 }
 

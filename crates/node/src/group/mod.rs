@@ -23,6 +23,7 @@ mod users;
 
 pub use answers::answer;
 pub use engine::EngineInfo;
+pub use hamsa_group_corosync::create_key;
 pub use hamsa_group_embedded::Fault;
 pub use handle::{GroupsHandle, GroupsStatus};
 pub use runtime::{GroupRuntime, GroupStartError};

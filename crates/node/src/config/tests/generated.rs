@@ -21,6 +21,7 @@ fn with_examples(text: &str) -> Directory {
     Directory::new(&[
         ("hamsa.toml", text),
         ("devices.d/none.toml", ""),
+        ("hamsa-group.key", ""),
         ("tls/cert.pem", ""),
         ("tls/key.pem", ""),
         ("mibs/none", ""),

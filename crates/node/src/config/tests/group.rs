@@ -27,8 +27,10 @@ fn what_a_group_can_not_have_is_told() {
         ("[group]\n", "group.node: this key is missing; expected a whole number from 1 to 65535"),
         ("[group]\nnode = 0\n", "0 is out of range"),
         ("[group]\nnode = 1\nengine = \"corosyn\"\n", "did you mean \"corosync\"?"),
-        ("[group]\nnode = 1\nengine = \"corosync\"\n", "built without corosync: build it with `--features corosync`"),
-        ("[group]\nnode = 1\nengine = \"zenoh\"\n", "built without zenoh: build it with `--features zenoh`"),
+        ("[group]\nnode = 1\nengine = \"zenoh\"\n", "can't be joined by zenoh yet"),
+        ("[group]\nnode = 1\nengine = \"corosync\"\nnodes = [\"1=192.0.2.1\"]\n", "group.key: this key is missing"),
+        ("[group]\nnode = 1\nnodes = [\"1:192.0.2.1\"]\n", "there is no ="),
+        ("[group]\nnode = 1\nnodes = [\"1=192.0.2.256\"]\n", "\"192.0.2.256\" is no address"),
         ("[group]\nnode = 1\nsocket = \"hamsa.toml\"\n", "not a socket"),
         ("[group]\nnode = 1\nalone_after = \"1ms\"\n", "expected a duration from"),
         ("[group]\nnode = 1\ngroups = [\"fine\", \"not fine\"]\n", "groups[1]"),
@@ -37,6 +39,15 @@ fn what_a_group_can_not_have_is_told() {
         let lines = Directory::new(&[("hamsa.toml", table)]).lines();
         assert!(lines.len() == 1 && lines[0].contains(told), "{table}: {lines:?}");
     }
+    let ring = |node: u32, nodes: &str| {
+        let table = format!("[group]\nengine = \"corosync\"\nkey = \"key\"\nnode = {node}\nnodes = [{nodes}]\n");
+        Directory::new(&[("hamsa.toml", &table), ("key", "secret")]).lines()
+    };
+    let told = |lines: Vec<String>, text: &str| assert!(lines.iter().any(|line| line.contains(text)), "{lines:?}");
+    told(ring(3, "\"1=192.0.2.1\", \"2=192.0.2.2\""), "this node's own number, 3, is not among them");
+    told(ring(1, "\"1=192.0.2.1\", \"1=192.0.2.2\""), "is given to");
+    let many: Vec<String> = (1..=25).map(|node| format!("\"{node}=192.0.2.{node}\"")).collect();
+    told(ring(1, &many.join(", ")), "24");
     assert!(Directory::new(&[("hamsa.toml", "group = 1\n")]).lines()[0].contains("expected a table: [group]"));
     let long = format!("[group]\nnode = 1\nsocket = \"{}\"\n", "x".repeat(100));
     let lines = Directory::new(&[("hamsa.toml", &long)]).lines();

@@ -5,6 +5,7 @@
 //! - [`Snmpd`], [`Snmptrapd`] and [`NetSnmp`] are net-snmp's agent, receiver and tools.
 //! - [`Prometheus`] scrapes and answers queries; [`SnmpExporter`] is what it scrapes devices through elsewhere;
 //!   [`Browser`] is a headless Chromium.
+//! - [`Network`] is hosts on one machine, with cables that can be cut.
 //! - [`hamsa()`] is our own binary, built from the code as it is; [`Process`] runs it.
 //!
 //! A fixture listens on loopback addresses only, reads no configuration of the user's, keeps its files in a
@@ -17,6 +18,7 @@ pub mod http;
 pub mod limits;
 mod net;
 mod netsnmp;
+mod network;
 mod process;
 mod program;
 mod prometheus;
@@ -30,6 +32,7 @@ pub use chromium::Browser;
 pub use hamsa::hamsa;
 pub use net::{free_tcp, free_udp, loopback};
 pub use netsnmp::{NetSnmp, ToolError, User};
+pub use network::Network;
 pub use process::{Output, Process};
 pub use program::{Unavailable, program};
 pub use prometheus::{Prometheus, Series};

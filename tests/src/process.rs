@@ -55,6 +55,22 @@ impl Process {
     /// It can't be started.
     #[track_caller]
     pub fn spawn(name: &str, command: &mut Command) -> Self {
+        Self::spawn_with(name, command.stdin(Stdio::null()))
+    }
+
+    /// Like [`Self::spawn`], with the other end of its standard input. The process sees it end when that is dropped.
+    ///
+    /// # Panics
+    /// As [`Self::spawn`].
+    #[track_caller]
+    pub fn spawn_with_input(name: &str, command: &mut Command) -> (Self, ChildStdin) {
+        let mut process = Self::spawn_with(name, command.stdin(Stdio::piped()));
+        let input = process.child.stdin.take().expect("its input is a pipe");
+        (process, input)
+    }
+
+    #[track_caller]
+    fn spawn_with(name: &str, command: &mut Command) -> Self {
         let directory = TempDir::with_prefix(format!("hamsa-{name}-")).expect("a temporary directory");
         let file = |stream: &str| std::fs::File::create(directory.path().join(stream)).expect("a file for output");
         let mut watchdog = Command::new("sh")
@@ -67,7 +83,7 @@ impl Process {
             .spawn()
             .expect("a shell as the watchdog");
         let mut watchdog_input = watchdog.stdin.take().expect("its input is a pipe");
-        command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr")).process_group(0);
+        command.stdout(file("stdout")).stderr(file("stderr")).process_group(0);
         let child = match command.spawn() {
             Ok(child) => child,
             Err(error) => {
@@ -125,6 +141,16 @@ impl Process {
         Some(Output { status, stdout: self.stdout(), stderr: self.stderr() })
     }
 
+    /// Stops the child alone where it is (SIGSTOP), as a host that is too busy or swaps does, until [`Self::resume`].
+    pub fn pause(&mut self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets the child go on (SIGCONT).
+    pub fn resume(&mut self) {
+        self.signal(Signal::CONT);
+    }
+
     /// Asks the child alone to end (SIGTERM), as an operator would, and waits; after a grace period the whole group
     /// is killed.
     pub fn terminate(&mut self) -> ExitStatus {
@@ -152,6 +178,11 @@ impl Process {
         let status = self.child.wait().expect("the child can be waited for");
         self.ended = Some(status);
         status
+    }
+
+    /// Kills the child alone (SIGKILL); what it has started goes on until the guard is dropped.
+    pub fn kill_alone(&mut self) {
+        self.signal(Signal::KILL);
     }
 
     /// What it has printed so far, octets that are not UTF-8 replaced.
@@ -202,6 +233,8 @@ impl Drop for Process {
         let group = Pid::from_child(&self.child);
         // A group's number is taken while it has members, its leader's until that is collected.
         let _ = kill_process_group(group, Signal::TERM);
+        // One that is paused could not end.
+        let _ = kill_process_group(group, Signal::CONT);
         let deadline = Instant::now() + TERMINATION_GRACE;
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
             sleep(POLL_INTERVAL);
@@ -283,6 +316,32 @@ mod tests {
         first_line(&killed);
         assert_eq!(killed.kill().signal(), Some(9));
         assert_eq!(killed.stdout(), "ready\n");
+    }
+
+    #[test]
+    fn input_is_passed_on_until_it_ends() {
+        let (process, mut input) = Process::spawn_with_input("cat", &mut sh("exec cat"));
+        input.write_all(b"one\n").unwrap();
+        assert_eq!(first_line(&process), "one");
+        drop(input);
+        assert_eq!(process.finish(LIVENESS).map(|output| output.stdout).as_deref(), Some("one\n"));
+    }
+
+    #[test]
+    fn a_paused_process_does_nothing_and_can_be_dropped() {
+        let (mut process, mut input) = Process::spawn_with_input("cat", &mut sh("exec cat"));
+        let state = |process: &Process| {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap();
+            stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
+        };
+        process.pause();
+        wait_until("it is stopped", || (state(&process) == 'T').then_some(()));
+        input.write_all(b"one\n").unwrap();
+        assert_eq!((state(&process), &*process.stdout()), ('T', ""));
+        process.resume();
+        assert_eq!(first_line(&process), "one");
+        process.pause();
+        drop(process);
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod skip;
 mod snmp_exporter;
 mod snmpd;
 mod snmptrapd;
+mod targets;
 mod wait;
 
 pub use chromium::Browser;
@@ -40,4 +41,5 @@ pub use skip::record_skip;
 pub use snmp_exporter::SnmpExporter;
 pub use snmpd::Snmpd;
 pub use snmptrapd::{Notification, Snmptrapd};
+pub use targets::NotificationTarget;
 pub use wait::wait_until;

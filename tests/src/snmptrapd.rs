@@ -26,6 +26,7 @@ pub struct Snmptrapd {
     process: Process,
     tools: NetSnmp,
     address: SocketAddr,
+    engine_id: Vec<u8>,
     _home: TempDir,
 }
 
@@ -36,6 +37,18 @@ pub struct Notification {
     pub security: String,
     /// The variables as `.1.3.6.1.2.1.1.3.0 = 5`: numeric names, values without types, strings in quotes.
     pub variables: Vec<String>,
+}
+
+impl Notification {
+    /// The value of a variable; its name in numbers, with a dot before.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.variables.iter().find_map(|variable| variable.strip_prefix(name)?.strip_prefix(' '))
+    }
+
+    /// Whether it tells of this.
+    pub fn is_of(&self, trap: &str) -> bool {
+        self.value(".1.3.6.1.6.3.1.1.4.1.0") == Some(trap)
+    }
 }
 
 impl Snmptrapd {
@@ -56,7 +69,10 @@ impl Snmptrapd {
         let home = TempDir::with_prefix("hamsa-snmptrapd-").expect("a temporary directory");
         let address = free_udp();
         let engine_id = sender_engine_id.map(hexadecimal);
-        let mut configuration = format!("authCommunity log {}\n", Self::COMMUNITY);
+        // As snmpd's: format 4 (text), and a text that no other receiver of this machine has.
+        let own_engine_id = [&[0x80, 0x00, 0x1f, 0x88, 0x04][..], address.to_string().as_bytes()].concat();
+        let mut configuration =
+            format!("exactEngineID 0x{}\nauthCommunity log {}\n", hexadecimal(&own_engine_id), Self::COMMUNITY);
         for user in tools.users() {
             let _ = writeln!(configuration, "{}", user.create_user_line(None));
             if let Some(engine_id) = &engine_id {
@@ -72,7 +88,7 @@ impl Snmptrapd {
         let options = ["-f", "-Lo", "-n", "-Onq", "-F", FORMAT, "-C", "-c"];
         isolated(&mut command, home.path()).args(options).arg(&path).arg(format!("udp:{address}"));
         let process = Process::spawn("snmptrapd", &mut command);
-        let mut receiver = Snmptrapd { process, tools, address, _home: home };
+        let mut receiver = Snmptrapd { process, tools, address, engine_id: own_engine_id, _home: home };
         let destination = address.to_string();
         let inform = ["-v2c", "-c", Self::COMMUNITY, "-Ci", "-t", "1", "-r", "0", &destination, "", READINESS_OID];
         wait_until("snmptrapd acknowledges an inform", || {
@@ -85,6 +101,20 @@ impl Snmptrapd {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Waits for a notification that is so.
+    ///
+    /// # Panics
+    /// None comes; `what` is in the message.
+    #[track_caller]
+    pub fn hears(&self, what: &str, is_so: impl Fn(&Notification) -> bool) -> Notification {
+        wait_until(what, || self.received().into_iter().find(|notification| is_so(notification)))
+    }
+
+    /// Its `snmpEngineID`, which informs by SNMPv3 are for.
+    pub fn engine_id(&self) -> &[u8] {
+        &self.engine_id
     }
 
     /// net-snmp's tools, with the users that it knows.

@@ -33,6 +33,7 @@ const PACKAGES: &[Package] = &[
     package("snmpd", Probe::Program("snmpd"), "tests that poll a real agent"),
     package("snmp", Probe::Program("snmpget"), "tests with net-snmp's tools as the peer"),
     package("snmptrapd", Probe::Program("snmptrapd"), "tests of sent notifications"),
+    package("smitools", Probe::Program("smilint"), "the check of our MIB file by libsmi"),
     package(
         "libsnmp-dev",
         Probe::File("/usr/include/net-snmp/net-snmp-config.h"),

@@ -12,7 +12,7 @@ use signal_hook::iterator::Signals;
 
 use crate::control::ControlOptions;
 use crate::init::write_sample;
-use crate::modules::{Rollback, Swap, install, roll_back, swap};
+use crate::modules::{Rollback, Swap, install, roll_back, swap, uninstall};
 use crate::node::{notify_systemd, start_log, stop_in_time};
 use crate::terminal::tell;
 
@@ -42,6 +42,7 @@ pub struct Command {
 #[derive(Debug, Subcommand)]
 pub enum Action {
     Install(AgentInstall),
+    Uninstall(AgentUninstall),
     Swap(AgentSwap),
     Rollback(AgentRollback),
 }
@@ -51,6 +52,17 @@ pub enum Action {
 /// It serves from then on, after a restart of the agent too. MIB-module/AgentX is one: the master for sub-agents.
 #[derive(Debug, Args)]
 pub struct AgentInstall {
+    /// KIND/NAME
+    pub module: String,
+    #[command(flatten)]
+    pub control: ControlOptions,
+}
+
+/// Take a module out again that `install` has installed
+///
+/// Calls under way end first. Its state is kept: installed again, it goes on from there.
+#[derive(Debug, Args)]
+pub struct AgentUninstall {
     /// KIND/NAME
     pub module: String,
     #[command(flatten)]
@@ -82,6 +94,7 @@ pub struct AgentRollback {
 pub fn run(command: &Command) -> anyhow::Result<()> {
     match &command.action {
         Some(Action::Install(AgentInstall { module, control })) => return install(module, control),
+        Some(Action::Uninstall(AgentUninstall { module, control })) => return uninstall(module, control),
         Some(Action::Swap(AgentSwap { swap: asked, control })) => return swap(asked, control),
         Some(Action::Rollback(AgentRollback { rollback, control })) => return roll_back(rollback, control),
         None => {}

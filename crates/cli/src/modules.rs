@@ -147,6 +147,21 @@ pub fn install(module: &str, control: &ControlOptions) -> anyhow::Result<()> {
     line_out(&format!("Done: {} {} serves.", plain(&shown["module"]), plain(&shown["version"])))
 }
 
+/// `uninstall`.
+///
+/// # Errors
+/// As [`run`].
+pub fn uninstall(module: &str, control: &ControlOptions) -> anyhow::Result<()> {
+    let report = control.ask(&ControlRequest::Uninstall { module: module.to_owned() }, |_| {})?;
+    let gone = &report["changes"][0];
+    let blackout = duration_text(&report["blackout_us"]);
+    line_out(&format!(
+        "Done: {} {} is taken out, and its state is kept. Callers waited for {blackout} at most.",
+        plain(&gone["module"]),
+        plain(&gone["from"])
+    ))
+}
+
 /// `swap`.
 ///
 /// # Errors
@@ -190,7 +205,14 @@ fn carry_out(request: &ControlRequest, common: &Common, control: &ControlOptions
     let blackout = duration_text(&report["blackout_us"]);
     match report["end"].as_str() {
         Some("dry run") => line_out(&format!("It would be done: {}. Nothing was changed.", changes_text(&report))),
-        _ => line_out(&format!("Done: {}. Callers waited for {blackout} at most.", changes_text(&report))),
+        _ => {
+            line_out(&format!("Done: {}. Callers waited for {blackout} at most.", changes_text(&report)))?;
+            let lost: Vec<String> = report["state_lost"].as_array().into_iter().flatten().map(plain).collect();
+            if lost.is_empty() {
+                return Ok(());
+            }
+            line_out(&format!("What happened to them since they were replaced is lost: {}.", lost.join(", ")))
+        }
     }
 }
 
@@ -217,15 +239,17 @@ fn list(modules: &Json, layout: RowLayout) -> anyhow::Result<()> {
 }
 
 fn history(swaps: &Json, layout: RowLayout) -> anyhow::Result<()> {
-    let header = ["transaction", "time", "end", "blackout_us", "attempts", "changes", "reason"];
+    let header = ["transaction", "time", "cause", "end", "blackout_us", "attempts", "changes", "state_lost", "reason"];
     print_rows(swaps.as_array().map_or(&[][..], Vec::as_slice), layout, &header, |swap, layout| {
         vec![
             plain(&swap["transaction"]),
             time_cell(&plain(&swap["time"]), layout),
+            plain(&swap["cause"]),
             plain(&swap["end"]),
             plain(&swap["blackout_us"]),
             plain(&swap["attempts"]),
             changes_text(swap),
+            swap["state_lost"].as_array().into_iter().flatten().map(plain).collect::<Vec<_>>().join(", "),
             plain(&swap["reason"]),
         ]
     })

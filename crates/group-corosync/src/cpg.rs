@@ -3,7 +3,7 @@
 //! Why not the crate `rust-corosync` (3.2.0): it links five libraries, so that a program with it does not start on a
 //! host without Corosync; it can't ask for the present ring at the time of joining (`flags: 0`), without which there is
 //! no first configuration; its callbacks are plain functions under a global lock that a panic poisons; and it leaves a
-//! pointer to a dead stack frame in the library. What we need of it are nine functions.
+//! pointer to a dead stack frame in the library. What we need of it are seven functions.
 //!
 //! The library is loaded once, when the first connection is made, and stays. Callbacks come only within
 //! `cpg_dispatch`, on the thread that calls it: they leave what they are told in a slot of that thread, so that no

@@ -29,6 +29,9 @@ use crate::limits::{
 /// What an unprivileged daemon is started by, as root of a namespace: `$1` becomes `/run`.
 const PRIVATE_RUN_SCRIPT: &str = r#"mount --bind "$1" /run && shift && exec "$@""#;
 
+/// Where libqb keeps what the daemon shares with its clients.
+const SHARED_MEMORY: &str = "/dev/shm";
+
 /// What a daemon is started with.
 #[derive(Debug, Clone)]
 pub struct DaemonOptions {
@@ -322,6 +325,7 @@ impl<O: FnMut(DaemonEvent)> Supervisor<O> {
             self.stop(&mut child);
         }
         let status = collect(&mut child);
+        remove_leftovers(child.id());
         if is_stopped {
             return Run::Stopped;
         }
@@ -405,6 +409,20 @@ fn collect(child: &mut Child) -> std::io::Result<ExitStatus> {
                 return child.wait();
             }
             None => std::thread::sleep(COLLECT_INTERVAL),
+        }
+    }
+}
+
+/// Removes what a daemon leaves in shared memory when it is killed: 8 MiB of its last log lines, and the rings of each
+/// connection. Its number is in the names, and it was our child.
+fn remove_leftovers(pid: u32) {
+    let prefixes = [format!("qb-corosync-{pid}-blackbox-"), format!("qb-{pid}-")];
+    let Ok(entries) = std::fs::read_dir(SHARED_MEMORY) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if prefixes.iter().any(|prefix| name.starts_with(prefix)) {
+            // One is a file, the other one a directory. What stays is in nobody's way but the memory's.
+            let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir_all(&path));
         }
     }
 }

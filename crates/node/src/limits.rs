@@ -249,3 +249,19 @@ pub const MAX_AGENTX_SEARCH: Duration = Duration::from_secs(3);
 
 /// Variables that are asked for ahead at a time.
 pub const MAX_AGENTX_AHEAD: u16 = 32;
+
+/// Notifications that wait for the originator: what happens in a second, of some sub-agents too.
+pub const MAX_WAITING_NOTIFICATIONS: usize = 1_024;
+
+/// How often the agent looks whether links have come or gone, and whether somebody was not authentic: as often at most
+/// it tells of the latter.
+pub const NOTIFIER_LOOKS_EVERY: Duration = Duration::from_secs(1);
+
+/// What the sockets ask of the kernel from which an agent speaks first: room for the answers of a thousand targets.
+pub const OUTWARD_BUFFER_OCTETS: usize = 1 << 20;
+
+/// Datagrams that are taken from such a socket until something else has its turn.
+pub const MAX_OUTWARD_BATCH: usize = 256;
+
+/// How often it is told at most that one module has failed.
+pub const FAILURE_TOLD_EVERY: Duration = Duration::from_secs(60);

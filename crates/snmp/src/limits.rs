@@ -164,6 +164,9 @@ pub const MAX_PEERS: usize = 1_024;
 /// Traps that wait to be sent, in one originator: a message of some hundred octets each.
 pub const MAX_WAITING_TRAPS: usize = 4_096;
 
+/// Informs that a forwarder has passed on and not acknowledged yet.
+pub const MAX_FORWARDED_INFORMS: usize = 4_096;
+
 /// Requests that an originator or forwarder has out at one target; more wait. A receiver of informs writes each down
 /// before it acknowledges it.
 pub const MAX_OUTSTANDING_PER_PEER: u8 = 8;

@@ -9,7 +9,7 @@ use crate::engine::{Engine, Envelope, OutgoingError, Received};
 use crate::oid::{Oid, OidRef};
 use crate::pdu::{AnyPdu, Pdu, PduKind, TrapV1};
 use crate::value::Value;
-use crate::varbind::{VarBind, VarBindBuf};
+use crate::varbind::{VarBind, VarBindBuf, VarBindList};
 
 /// `sysUpTime.0`, the first variable of a v2 notification.
 const SYS_UPTIME: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 3, 0];
@@ -53,6 +53,21 @@ pub enum NotificationError {
 }
 
 impl Notification {
+    /// Something that happened, without variables yet.
+    ///
+    /// # Panics
+    /// `trap_oid` is no OID.
+    pub fn of(trap_oid: &[u32], uptime_ticks: u32) -> Self {
+        Notification {
+            trap_oid: Oid::from_arcs(trap_oid).expect("an OID"),
+            uptime_ticks,
+            agent_address: None,
+            enterprise: None,
+            varbinds: VarBindBuf::new(),
+            is_inform: false,
+        }
+    }
+
     /// What a received message says.
     pub fn from_received(received: &Received<'_>) -> Result<Self, NotificationError> {
         match &received.pdu {
@@ -76,25 +91,38 @@ impl Notification {
     }
 
     fn from_v2(pdu: &Pdu<'_>) -> Result<Self, NotificationError> {
-        let mut varbinds = pdu.varbinds.iter();
-        let (uptime, trap_oid) = (varbinds.next(), varbinds.next());
-        let (
-            Some(VarBind { name: uptime_name, value: Value::TimeTicks(uptime_ticks) }),
-            Some(VarBind { name: trap_name, value: Value::ObjectIdentifier(trap_oid) }),
-        ) = (uptime, trap_oid)
-        else {
-            return Err(NotificationError::NoTrapOid);
+        let is_first_uptime = pdu.varbinds.iter().next().is_some_and(|first| is(first.name, SYS_UPTIME));
+        let mut notification = Notification::from_variables(pdu.varbinds, 0)?;
+        notification.is_inform = pdu.kind == PduKind::InformRequest;
+        if is_first_uptime { Ok(notification) } else { Err(NotificationError::NoTrapOid) }
+    }
+
+    /// What the variables of a notification say; where `sysUpTime.0` is not the first of them, as an AgentX sub-agent may
+    /// have it (RFC 2741 §7.1.11), it is `uptime_ticks`.
+    ///
+    /// # Errors
+    /// They do not name what happened.
+    pub fn from_variables(variables: VarBindList<'_>, uptime_ticks: u32) -> Result<Self, NotificationError> {
+        let mut varbinds = variables.iter().peekable();
+        let uptime_ticks = match varbinds.peek() {
+            Some(VarBind { name, value: Value::TimeTicks(ticks) }) if is(*name, SYS_UPTIME) => {
+                let ticks = *ticks;
+                varbinds.next();
+                ticks
+            }
+            _ => uptime_ticks,
         };
-        if !is(uptime_name, SYS_UPTIME) || !is(trap_name, SNMP_TRAP_OID) {
-            return Err(NotificationError::NoTrapOid);
-        }
+        let trap_oid = match varbinds.next() {
+            Some(VarBind { name, value: Value::ObjectIdentifier(trap_oid) }) if is(name, SNMP_TRAP_OID) => trap_oid,
+            _ => return Err(NotificationError::NoTrapOid),
+        };
         let mut notification = Notification {
             trap_oid: trap_oid.to_owned(),
             uptime_ticks,
             agent_address: None,
             enterprise: None,
             varbinds: VarBindBuf::new(),
-            is_inform: pdu.kind == PduKind::InformRequest,
+            is_inform: false,
         };
         for varbind in varbinds {
             match varbind.value {
@@ -123,6 +151,14 @@ impl Notification {
         if let Some(enterprise) = &self.enterprise {
             list.push(oid(SNMP_TRAP_ENTERPRISE).as_oid(), Value::ObjectIdentifier(enterprise.as_oid()));
         }
+        list
+    }
+
+    /// The same where a proxy passes a v1 trap on: with the address that the trap names as its origin (RFC 3584 §3.1 (4)).
+    pub fn to_v2_varbinds_of_proxy(&self, agent_address: Ipv4Addr) -> VarBindBuf {
+        let mut list = self.to_v2_varbinds();
+        let address = Oid::from_arcs(SNMP_TRAP_ADDRESS).expect("a constant");
+        list.push(address.as_oid(), Value::IpAddress(agent_address));
         list
     }
 

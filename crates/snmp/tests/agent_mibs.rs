@@ -67,7 +67,7 @@ const INCONSISTENT: ErrorStatus = ErrorStatus::INCONSISTENT_VALUE;
 
 #[test]
 fn targets_are_of_use_when_they_and_their_parameters_are_whole() {
-    let module = Arc::new(TargetMib::of(Arc::default()));
+    let module = Arc::new(TargetMib::of(Arc::default(), Arc::default()));
     let view = View::of(module.clone());
     let udp = || OwnedValue::ObjectIdentifier(oid("1.3.6.1.6.1.1"));
     let here = || octets(&[127, 0, 0, 1, 0, 162]);
@@ -76,7 +76,7 @@ fn targets_are_of_use_when_they_and_their_parameters_are_whole() {
     assert_eq!(view.set(&row), Err((INCONSISTENT, 0)), "createAndGo without an address");
     assert_eq!(view.set(&with(octets(&[127, 0, 0, 1]))), Err((INCONSISTENT, 3)), "no port");
     view.set(&with(here())).unwrap();
-    assert_eq!(module.target(&name("t")), None, "no parameters yet");
+    assert_eq!(module.table().target(&name("t")), None, "no parameters yet");
     assert_eq!(view.set(&[("12.1.2.1.3.116", octets(&[127, 0, 0, 2, 0, 162]))]), Err((INCONSISTENT, 0)), "active");
     assert_eq!(view.set(&[("12.1.2.1.6.116", text("a  b"))]), Err((ErrorStatus::WRONG_VALUE, 0)));
     view.set(&[("12.1.2.1.6.116", text("a noc")), ("12.1.2.1.4.116", number(250))]).unwrap();
@@ -103,9 +103,9 @@ fn targets_are_of_use_when_they_and_their_parameters_are_whole() {
             level: SecurityLevel::AuthPriv,
         },
     };
-    assert_eq!(module.target(&name("t")), Some(target.clone()));
-    assert_eq!(module.tagged(b"noc"), std::slice::from_ref(&target));
-    assert_eq!(module.tagged(b"no"), []);
+    assert_eq!(module.table().target(&name("t")), Some(target.clone()));
+    assert_eq!(module.table().tagged(b"noc"), std::slice::from_ref(&target));
+    assert_eq!(module.table().tagged(b"no"), []);
 
     // The columns that SNMP-COMMUNITY-MIB adds come and go with the row.
     let size = "18.1.2.1.2.116";
@@ -116,11 +116,11 @@ fn targets_are_of_use_when_they_and_their_parameters_are_whole() {
     assert_eq!(mask(&[255; 5]), Err((INCONSISTENT, 1)));
     mask(&[255, 255, 255, 0, 0, 0]).unwrap();
     view.set(&[("12.1.2.1.9.116", number(1))]).unwrap();
-    assert_eq!(module.target(&name("t")), None, "many addresses are none to send to");
+    assert_eq!(module.table().target(&name("t")), None, "many addresses are none to send to");
     view.set(&[("12.1.2.1.9.116", number(6))]).unwrap();
     assert_eq!(view.get(Instant::now(), &format!("1.3.6.1.6.3.{size}")), OwnedValue::NoSuchInstance);
     module.put_target(&Target { address: "[::1]:162".parse().unwrap(), ..target }, "x", StorageType::Volatile).unwrap();
-    assert_eq!(module.tagged(b"x")[0].address, "[::1]:162".parse().unwrap());
+    assert_eq!(module.table().tagged(b"x")[0].address, "[::1]:162".parse().unwrap());
 }
 
 /// Whether an engine takes a v2c message with this community.
@@ -165,11 +165,15 @@ fn communities_are_in_effect_while_their_rows_are_active() {
 
 #[test]
 fn filters_decide_by_the_longest_subtree() {
-    let module = Arc::new(NotificationMib::default());
+    let module = Arc::new(NotificationMib::of(Arc::default()));
     let view = View::of(module.clone());
     let passes = |trap: &str, variables: &[&str]| {
         let variables: Vec<Oid> = variables.iter().map(|&name| oid(name)).collect();
-        module.passes(&name("t"), oid(trap).as_oid(), variables.iter().map(Oid::as_oid).collect::<Vec<OidRef<'_>>>())
+        module.table().passes(
+            &name("t"),
+            oid(trap).as_oid(),
+            variables.iter().map(Oid::as_oid).collect::<Vec<OidRef<'_>>>(),
+        )
     };
     assert!(passes("1.3.6.1.6.3.1.1.5.3", &["1.3.9"]), "no profile, no filter");
     view.set(&[("13.1.2.1.3.116", number(4)), ("13.1.2.1.1.116", text("f"))]).unwrap();
@@ -187,21 +191,21 @@ fn filters_decide_by_the_longest_subtree() {
     view.set(&[("13.1.2.1.3.116", number(2))]).unwrap();
     assert!(passes("1.3.6.1.6.3.1.1.5.4", &[]), "the profile is not in service");
     view.set(&[("13.1.1.1.5.110", number(4))]).unwrap();
-    assert_eq!(module.notifies(), [], "without a tag it selects nobody");
+    assert_eq!(module.table().notifies(), [], "without a tag it selects nobody");
     view.set(&[("13.1.1.1.2.110", text("noc")), ("13.1.1.1.3.110", number(2))]).unwrap();
-    assert!(module.notifies()[0].is_inform);
+    assert!(module.table().notifies()[0].is_inform);
 }
 
 #[test]
 fn a_proxy_row_is_fixed_while_it_is_active() {
-    let module = Arc::new(ProxyMib::default());
+    let module = Arc::new(ProxyMib::of(Arc::default()));
     let view = View::of(module.clone());
     let row =
         [("14.1.2.1.9.120", number(4)), ("14.1.2.1.2.120", number(1)), ("14.1.2.1.3.120", octets(&[1, 2, 3, 4, 5]))];
     assert_eq!(view.set(&row), Err((INCONSISTENT, 0)));
     view.set(&[&row[..], &[("14.1.2.1.5.120", text("in")), ("14.1.2.1.6.120", text("out"))]].concat()).unwrap();
     assert_eq!(view.set(&[("14.1.2.1.6.120", text("elsewhere"))]), Err((INCONSISTENT, 0)));
-    assert_eq!(module.proxies()[0].single_target, name("out"));
+    assert_eq!(module.table().proxies()[0].single_target, name("out"));
 }
 
 #[test]

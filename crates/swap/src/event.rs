@@ -70,6 +70,10 @@ pub enum Happening {
         transaction: u64,
         /// From the closing of the first gate to the opening of the last.
         blackout: Duration,
+        /// Why.
+        cause: Cause,
+        /// Modules that have a state that was kept earlier: what happened to them since is lost.
+        state_lost: Vec<ModuleId>,
     },
     /// The old versions serve on.
     Aborted {
@@ -77,6 +81,13 @@ pub enum Happening {
         transaction: u64,
         /// Why.
         reason: String,
+    },
+    /// A module was taken out.
+    Uninstalled {
+        /// Which.
+        module: ModuleId,
+        /// Its version.
+        version: Version,
     },
     /// A module panicked. What its policy says is done.
     Panicked {
@@ -104,6 +115,28 @@ pub enum Happening {
         /// Why.
         reason: String,
     },
+}
+
+/// Why modules are replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// Somebody asked for other versions.
+    Swap,
+    /// Somebody asked for earlier versions.
+    RollBack,
+    /// A version did not stand its probation, or panicked: the version before takes its place.
+    TakenBack {
+        /// What it did.
+        reason: String,
+    },
+    /// A version panicked, and is made again.
+    Restart {
+        /// What it did.
+        reason: String,
+    },
+    /// Somebody asked for a module to be taken out.
+    Uninstall,
 }
 
 /// Reads events.

@@ -321,6 +321,13 @@ impl<'a> Round<'a> {
         }
     }
 
+    /// Opens one of the gates to nobody: who waits and who comes is refused.
+    pub(crate) fn bar(&mut self, index: usize) {
+        if self.closed[index].take().is_some() {
+            self.gates[index].open(true, Key(()));
+        }
+    }
+
     /// Proof that nobody is inside; or how many calls are, or gates still open. Where the system refuses the fence, which it
     /// had granted when the gates were made, there is no proof.
     pub(crate) fn quiet(&mut self) -> Result<Quiet<'_>, usize> {

@@ -144,7 +144,7 @@ mod value;
 
 pub use call::{CallError, with_patience};
 pub use error::SwapError;
-pub use event::{Event, Happening, Observer};
+pub use event::{Cause, Event, Happening, Observer};
 pub use hamsa_swap_macros::kind;
 pub use journal::{Journal, JournalError, MemoryJournal, VersionNumber};
 pub use kind::{Holds, Kind, Parameter, Signature};

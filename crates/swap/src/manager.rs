@@ -5,13 +5,14 @@ mod attend;
 mod participants;
 mod plan;
 mod roll_back;
+mod uninstall;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::error::SwapError;
-use crate::event::{Events, Happening, Observer};
+use crate::event::{Cause, Events, Happening, Observer};
 use crate::gate::Round;
 use crate::journal::{Change, Entry, Journal, JournalError, Recovered, VersionNumber, recover};
 use crate::kind::{Kind, Signature};
@@ -74,8 +75,12 @@ pub struct Installation {
 pub struct SwapReport {
     /// The transaction's number.
     pub transaction: u64,
-    /// What it changed.
+    /// Why.
+    pub cause: Cause,
+    /// What it changed. A module that was taken out comes from and to one version.
     pub changes: Vec<Change>,
+    /// Modules that got a state that was kept earlier: what happened to them since is lost.
+    pub state_lost: Vec<ModuleId>,
     /// How it ended.
     pub end: End,
     /// From the closing of the first gate to the opening of the last.
@@ -286,7 +291,12 @@ impl SwapManager {
         let mut turn = lock(&self.turn);
         packages.iter().try_for_each(|package| self.authorise(who, Action::Swap(package)))?;
         let wanted = packages.into_iter().map(|package| Wanted { package, state: None }).collect();
-        self.replace(&mut turn, wanted, options)
+        self.replace(&mut turn, wanted, options, Cause::Swap)
+    }
+
+    /// The version that served last, of a module that is or was installed.
+    pub fn last_version(&self, id: &ModuleId) -> Option<VersionNumber> {
+        lock(&self.turn).packages.versions_of(id).first().copied()
     }
 
     /// All modules, in order of their names.
@@ -331,9 +341,14 @@ impl SwapManager {
     }
 
     /// Plans a swap and does it.
-    fn replace(&self, turn: &mut Turn, wanted: Vec<Wanted>, options: SwapOptions) -> Result<SwapReport, SwapError> {
-        let result =
-            self.plan(turn, wanted).and_then(|(parts, packages)| self.transact(turn, parts, packages, options));
+    fn replace(
+        &self,
+        turn: &mut Turn,
+        wanted: Vec<Wanted>,
+        options: SwapOptions,
+        cause: Cause,
+    ) -> Result<SwapReport, SwapError> {
+        let result = self.plan(turn, wanted).and_then(|plan| self.transact(turn, plan, options, cause));
         if let Err(error) = &result
             && !matches!(error, SwapError::Aborted { .. })
         {
@@ -371,6 +386,8 @@ impl SwapManager {
                 path,
                 given: state,
                 retrieved: None,
+                is_state_lost: false,
+                leaves: false,
             };
             parts.insert(id, (part, package));
         }
@@ -378,10 +395,7 @@ impl SwapManager {
             return Err(SwapError::Parts);
         }
         check_dependencies(&resulting)?;
-        if let Some((transaction, reason)) = turn.in_doubt.clone() {
-            turn.journal.append(&Entry::Abort { transaction, reason })?;
-            turn.in_doubt = None;
-        }
+        settle_doubt(turn)?;
         let calls = |part: &Part| {
             let dependencies = part.old.dependencies().into_iter().chain(part.new.dependencies());
             dependencies.map(|dependency| dependency.on).collect::<Vec<_>>()
@@ -393,9 +407,9 @@ impl SwapManager {
     fn transact(
         &self,
         turn: &mut Turn,
-        parts: Vec<Part>,
-        packages: Vec<Package>,
+        (parts, packages): (Vec<Part>, Vec<Package>),
         options: SwapOptions,
+        cause: Cause,
     ) -> Result<SwapReport, SwapError> {
         turn.last_transaction += 1;
         let number = turn.last_transaction;
@@ -423,9 +437,13 @@ impl SwapManager {
         };
         let end = drive(&mut transaction, &mut swap, &*self.clock);
         let in_doubt = swap.in_doubt;
+        let lost = swap.parts.iter().filter(|part| part.is_state_lost && end == End::Committed);
+        let state_lost: Vec<ModuleId> = lost.map(|part| part.place.id().clone()).collect();
         drop(swap);
         let report = SwapReport {
             transaction: number,
+            cause: cause.clone(),
+            state_lost: state_lost.clone(),
             changes: transaction.changes().to_vec(),
             end: end.clone(),
             blackout: transaction.blackout(),
@@ -435,8 +453,13 @@ impl SwapManager {
         self.remember(report.clone());
         match end {
             End::Committed => {
-                self.take_over(turn, modules, packages, &report, options);
-                self.tell(Happening::Committed { transaction: number, blackout: report.blackout });
+                if cause == Cause::Uninstall {
+                    self.take_out(turn, &report);
+                } else {
+                    self.take_over(turn, modules, packages, &report, options);
+                }
+                let blackout = report.blackout;
+                self.tell(Happening::Committed { transaction: number, blackout, cause, state_lost });
                 Ok(report)
             }
             End::Aborted(abort) => {
@@ -502,6 +525,15 @@ impl SwapManager {
     fn tell(&self, what: Happening) {
         self.events.tell(self.clock.now(), what);
     }
+}
+
+/// Takes a commit back that may be in the journal although its transaction was aborted.
+fn settle_doubt(turn: &mut Turn) -> Result<(), JournalError> {
+    if let Some((transaction, reason)) = turn.in_doubt.clone() {
+        turn.journal.append(&Entry::Abort { transaction, reason })?;
+        turn.in_doubt = None;
+    }
+    Ok(())
 }
 
 impl Installed {

@@ -16,6 +16,8 @@ pub enum Action<'a> {
     Swap(&'a Package),
     /// To go back to this earlier version.
     RollBack(&'a Package),
+    /// To take a module out that is of this version.
+    Uninstall(&'a Package),
 }
 
 /// It may not be, and why not.

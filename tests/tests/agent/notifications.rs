@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use hamsa_snmp::agent::mibs::{Notify, Target, TargetParams};
-use hamsa_snmp::agent::{NotificationOriginator, NotificationTables, Notified, StorageType};
+use hamsa_snmp::agent::{NotificationOriginator, NotificationTables, Notifications, Notified, StorageType};
 use hamsa_snmp::engine::{EngineId, Name, security_model};
 use hamsa_snmp::limits::MAX_MESSAGE_OCTETS;
 use hamsa_snmp::manager::{Manager as LibraryManager, RequestKind, TargetConfig, Timing};
@@ -35,37 +35,38 @@ fn link_down() -> Notification {
 }
 
 /// Sends what is due until no inform is under way; how many were acknowledged, and the others' errors.
-fn run(originator: &mut NotificationOriginator) -> (usize, Vec<String>) {
+fn run(under_way: &mut Notifications) -> (usize, Vec<String>) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     let mut buffer = vec![0; MAX_MESSAGE_OCTETS];
     let (mut acknowledged, mut errors) = (0, Vec::new());
     let start = Instant::now();
     loop {
-        while let Some(transmit) = originator.poll_transmit(Instant::now(), &mut buffer) {
+        while let Some(transmit) = under_way.poll_transmit(Instant::now(), &mut buffer) {
             socket.send_to(&buffer[buffer.len() - transmit.length..], transmit.address).unwrap();
         }
-        while let Some(outcome) = originator.poll_outcome() {
+        while let Some(outcome) = under_way.poll_outcome() {
             match outcome.result {
                 Ok(()) => acknowledged += 1,
                 Err(error) => errors.push(error.to_string()),
             }
         }
-        if originator.pending() == 0 {
+        if under_way.pending() == 0 {
             return (acknowledged, errors);
         }
         assert!(start.elapsed() < PATIENCE, "informs are under way for too long");
         if let Ok((length, from)) = socket.recv_from(&mut buffer) {
-            originator.handle_datagram(Instant::now(), from, &mut buffer[..length]);
+            under_way.handle_datagram(Instant::now(), from, &mut buffer[..length]);
         }
-        originator.handle_timeout(Instant::now());
+        under_way.handle_timeout(Instant::now());
     }
 }
 
-fn notify(agent: &Agent, originator: &mut NotificationOriginator, what: &Notification) -> Notified {
-    let tables =
-        NotificationTables { targets: &agent.targets, notifications: &agent.notifications, access: &*agent.access };
-    originator.notify(Instant::now(), &tables, &Name::default(), what)
+fn notify(agent: &Agent, under_way: &mut Notifications, what: &Notification) -> Notified {
+    let originator = NotificationOriginator::new(agent.engine.clone(), Ipv4Addr::LOCALHOST);
+    let (targets, notifications) = (agent.targets.table(), agent.notifications.table());
+    let tables = NotificationTables { targets, notifications, access: &*agent.access };
+    originator.notify(Instant::now(), under_way, &tables, &Name::default(), what)
 }
 
 fn dotted(octets: impl AsRef<[u8]>) -> String {
@@ -105,12 +106,12 @@ fn traps_and_informs_go_to_who_wants_them_and_may() {
         let agent = Agent::start(AuthProtocolId::Sha1, PrivProtocolId::Aes128);
         let admin = Manager::new(&tools, &agent, ADMIN, ("SHA", PASSWORD), Some(("AES", PASSWORD)));
         configure(&admin, receiver.address(), version, is_inform);
-        let mut originator = NotificationOriginator::new(agent.engine.clone(), [7; 32], Ipv4Addr::LOCALHOST);
-        let sent = notify(&agent, &mut originator, &link_down());
+        let mut under_way = Notifications::new(agent.engine.clone(), [7; 32]);
+        let sent = notify(&agent, &mut under_way, &link_down());
         let expected =
             Notified { traps: usize::from(!is_inform), informs: usize::from(is_inform), ..Notified::default() };
         assert_eq!(sent, expected);
-        assert_eq!(run(&mut originator), (usize::from(is_inform), vec![]));
+        assert_eq!(run(&mut under_way), (usize::from(is_inform), vec![]));
         let heard = receiver.wait_for(1);
         assert_eq!(heard.len(), 1);
         assert!(heard[0].variables.iter().any(|text| text.starts_with(".1.3.6.1.2.1.2.2.1.1.3 ")), "{heard:?}");
@@ -122,7 +123,7 @@ fn traps_and_informs_go_to_who_wants_them_and_may() {
         let status = format!(".1.3.6.1.6.3.13.1.2.1.3{}", dotted("one"));
         admin.run("snmpset", &[], &[&status, "i", "4", &profile, "s", "p"]);
         let filtered = Notified { filtered: 1, ..Notified::default() };
-        assert_eq!(notify(&agent, &mut originator, &link_down()), filtered);
+        assert_eq!(notify(&agent, &mut under_way, &link_down()), filtered);
         let filter = |column: u32, subtree: &str| format!(".1.3.6.1.6.3.13.1.3.1.{column}.1.112.{subtree}");
         admin.run("snmpset", &[], &[&filter(5, "1.3.6.1"), "i", "4"]);
         admin.run(
@@ -140,13 +141,13 @@ fn traps_and_informs_go_to_who_wants_them_and_may() {
                 "2",
             ],
         );
-        assert_eq!(notify(&agent, &mut originator, &link_down()), filtered, "a variable is excluded");
+        assert_eq!(notify(&agent, &mut under_way, &link_down()), filtered, "a variable is excluded");
         admin.run("snmpset", &[], &[&filter(5, "1.3.6.1.2.1.2.2.1.0.3"), "i", "6"]);
-        assert_eq!(notify(&agent, &mut originator, &link_down()), expected);
+        assert_eq!(notify(&agent, &mut under_way, &link_down()), expected);
 
         admin.run("snmpvacm", &[], &["deleteAccess", "tellers", "0", "1"]);
         let denied = Notified { denied: 1, ..Notified::default() };
-        assert_eq!(notify(&agent, &mut originator, &link_down()), denied);
+        assert_eq!(notify(&agent, &mut under_way, &link_down()), denied);
     }
 }
 
@@ -237,10 +238,10 @@ fn users_tell_by_trap_and_by_inform() {
         admin.run("snmpvacm", &[], &["createSec2Group", "3", user_name, "tellers"]);
     }
     admin.run("snmpvacm", &[], &["createAccess", "tellers", "3", "2", "1", "none", "none", "all"]);
-    let mut originator = NotificationOriginator::new(agent.engine.clone(), [9; 32], Ipv4Addr::LOCALHOST);
-    let sent = notify(&agent, &mut originator, &link_down());
+    let mut under_way = Notifications::new(agent.engine.clone(), [9; 32]);
+    let sent = notify(&agent, &mut under_way, &link_down());
     assert_eq!(sent, Notified { traps: 1, informs: 1, ..Notified::default() });
-    assert_eq!(run(&mut originator), (1, vec![]));
+    assert_eq!(run(&mut under_way), (1, vec![]));
     let heard = receiver.wait_for(heard_before + 2);
     for (kind, user_name) in [("TRAP2", "auth-SHA-256"), ("INFORM", "priv-SHA-256-AES")] {
         let by = |security: &str| security.starts_with(kind) && security.contains(user_name);

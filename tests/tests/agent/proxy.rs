@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hamsa_snmp::agent::mibs::{Proxy, ProxyMib, ProxyType, Target, TargetParams};
-use hamsa_snmp::agent::{Forwarded, ProxyForwarder, ProxyTables, StorageType};
+use hamsa_snmp::agent::{Forwarded, Forwardings, ProxyForwarder, ProxyTables, StorageType, Way};
 use hamsa_snmp::ber::Writer;
 use hamsa_snmp::engine::{Community, EngineId, Name, Statistic, security_model};
 use hamsa_snmp::limits::MAX_MESSAGE_OCTETS;
@@ -36,9 +36,10 @@ impl Serving {
         }
         let stop = Arc::new(AtomicBool::new(false));
         let (is_over, engine, targets) = (stop.clone(), agent.engine.clone(), agent.targets.clone());
-        let mut forwarder = ProxyForwarder::new(engine.clone(), [5; 32]);
+        let forwarder = ProxyForwarder::new(engine.clone());
+        let mut under_way = Forwardings::new(engine.clone(), [5; 32]);
         let thread = std::thread::spawn(move || {
-            let tables = ProxyTables { proxies: &proxies, targets: &targets };
+            let tables = ProxyTables { proxies: proxies.table(), targets: targets.table() };
             let (mut message, mut buffer) = (vec![0; MAX_MESSAGE_OCTETS], vec![0; MAX_MESSAGE_OCTETS]);
             let send = |socket: &UdpSocket, buffer: &[u8], length: usize, to| {
                 socket.send_to(&buffer[buffer.len() - length..], to).unwrap();
@@ -48,7 +49,8 @@ impl Serving {
                     let mut report = Writer::new(&mut buffer);
                     match engine.receive(Instant::now(), &mut message[..length], &mut report) {
                         Ok(received) => {
-                            let done = forwarder.forward(Instant::now(), &tables, from, &received, &mut buffer);
+                            let arrived = (Way { from, local: None, socket: 0 }, &received);
+                            let done = forwarder.forward(Instant::now(), &mut under_way, &tables, arrived, &mut buffer);
                             if let Forwarded::Dropped(Some(length)) = done {
                                 send(&socket, &buffer, length, from);
                             }
@@ -60,18 +62,18 @@ impl Serving {
                         Err(_) => {}
                     }
                 }
-                while let Some(transmit) = forwarder.poll_transmit(Instant::now(), &mut buffer) {
+                while let Some(transmit) = forwarder.poll_transmit(Instant::now(), &mut under_way, &mut buffer) {
                     send(&towards, &buffer, transmit.length, transmit.address);
                 }
                 while let Ok((length, from)) = towards.recv_from(&mut message) {
-                    forwarder.handle_datagram(Instant::now(), from, &mut message[..length]);
-                    while let Some(transmit) = forwarder.poll_transmit(Instant::now(), &mut buffer) {
+                    forwarder.handle_datagram(Instant::now(), &mut under_way, from, &mut message[..length]);
+                    while let Some(transmit) = forwarder.poll_transmit(Instant::now(), &mut under_way, &mut buffer) {
                         send(&towards, &buffer, transmit.length, transmit.address);
                     }
                 }
-                forwarder.handle_timeout(Instant::now());
-                while let Some(answer) = forwarder.poll_answer(&mut buffer) {
-                    send(&socket, &buffer, answer.length, answer.address);
+                forwarder.handle_timeout(Instant::now(), &mut under_way);
+                while let Some(answer) = under_way.poll_answer(&mut buffer) {
+                    send(&socket, &buffer, answer.length, answer.way.from);
                 }
             }
         });
@@ -134,7 +136,7 @@ fn requests_for_another_engine_go_there_and_come_back() {
         let unused = free_udp();
         put("in-user", unused, params("in-user", Version::V3, ADMIN, SecurityLevel::AuthPriv));
         put("in-v1", unused, params("in-v1", Version::V1, "near", SecurityLevel::NoAuthNoPriv));
-        let proxies = ProxyMib::default();
+        let proxies = ProxyMib::of(Arc::default());
         let row = |label: &str, kind, from: &str, to: &str| {
             let row = Proxy {
                 name: name(label),

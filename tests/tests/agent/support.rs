@@ -133,8 +133,8 @@ impl Agent {
         let usm = Arc::new(UsmMib::of(users.clone(), stats.clone()));
         let vacm = Arc::new(VacmMib::of(access.clone()));
         vacm.put(&everything(), StorageType::NonVolatile).unwrap();
-        let targets = Arc::new(TargetMib::of(stats.clone()));
-        let notifications = Arc::new(NotificationMib::default());
+        let targets = Arc::new(TargetMib::of(stats.clone(), Arc::default()));
+        let notifications = Arc::new(NotificationMib::of(Arc::default()));
         let communities = Arc::new(CommunityMib::of(communities, engine_id));
         let modules: [Arc<dyn MibModule>; 9] = [
             Arc::new(SystemMib::of(identity, stats.clone())),
@@ -145,7 +145,7 @@ impl Agent {
             targets.clone(),
             notifications.clone(),
             communities.clone(),
-            Arc::new(ProxyMib::default()),
+            Arc::new(ProxyMib::of(Arc::default())),
         ];
         let view = Arc::new(MibView::new());
         for module in modules {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hamsa_testkit::{NetSnmp, Output, Process, User, free_udp, hamsa, limits::LIVENESS};
+use hamsa_testkit::{NetSnmp, NotificationTarget, Output, Process, User, free_udp, hamsa, limits::LIVENESS};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -83,6 +83,12 @@ impl Agent {
         self.data().join("control.sock")
     }
 
+    /// Adds to its configuration, which counts when it starts again.
+    pub fn configure(&self, more: &str) {
+        let config = std::fs::read_to_string(self.config()).unwrap();
+        std::fs::write(self.config(), config + more).unwrap();
+    }
+
     /// Starts it, once more after a crash.
     pub fn run(&mut self) {
         let config = self.config();
@@ -147,6 +153,18 @@ impl Agent {
         let mut command = Command::new(hamsa());
         command.args(arguments).env_remove("HAMSA_TOKEN");
         Process::spawn("hamsa", &mut command).finish(LIVENESS).expect("it ends")
+    }
+
+    /// Adds a target of notifications.
+    pub fn add_target(&self, tools: &NetSnmp, admin: &User, target: &NotificationTarget<'_>) {
+        for set in target.sets() {
+            self.set(tools, admin, &set.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+    }
+
+    /// One SET in the name of a user.
+    pub fn set(&self, tools: &NetSnmp, admin: &User, cells: &[&str]) {
+        self.tool(tools, "snmpset", &admin.arguments(), cells).unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// Runs one of net-snmp's tools in the name of somebody.

@@ -1,8 +1,9 @@
 //! HAMSA-SWAP-MIB: modules are seen and replaced through SNMP, by those who may.
 
 use std::path::Path;
+use std::process::Command;
 
-use hamsa_testkit::{NetSnmp, Process, limits::LIVENESS, program, require, skip, wait_until};
+use hamsa_testkit::{NetSnmp, Process, limits::LIVENESS, program, require, wait_until};
 
 use crate::support::{Agent, SYS_NAME, community};
 
@@ -89,27 +90,50 @@ fn those_who_are_named_swap_by_set_and_others_do_not() {
     assert_eq!(run("snmpwalk", &["-Oqv", &format!("{LAST}.1")]).trim(), "2");
 }
 
-/// The names of objects by a tool that reads the MIB file with the standard modules of this machine.
+/// A tool that reads the MIB file, with the names that it imports from `smi`; what it says.
+fn said_by(mut command: Command) -> String {
+    let output = Process::spawn("MIB tool", &mut command).finish(LIVENESS).unwrap();
+    format!("{}{}", output.stdout, output.stderr)
+}
+
+fn directory(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name).canonicalize().unwrap().display().to_string()
+}
+
 #[test]
 fn the_mib_file_is_understood_by_us_and_by_net_snmp() {
-    let mibs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mibs").canonicalize().unwrap();
-    let mibs = mibs.display().to_string();
-    let translated = |mut command: std::process::Command| {
-        let output = Process::spawn("translate", &mut command).finish(LIVENESS).unwrap();
-        format!("{}{}", output.stdout, output.stderr)
-    };
-    let name = "HAMSA-SWAP-MIB::hamsaSwapModuleWanted";
-    let mut ours = std::process::Command::new(hamsa_testkit::hamsa());
-    ours.args(["translate", "-On", "-M", &mibs, "-m", "ALL", name]);
-    let said = translated(ours);
-    assert_eq!(said.trim().trim_start_matches('.'), format!("{MODULE_ENTRY}.10"), "{said}");
+    let (mibs, smi) = (directory("../mibs"), directory("tests/agent_daemon/smi"));
+    let named = [("hamsaSwapModuleWanted", ".1.1.1.10"), ("hamsaSwapRolledBack", ".0.3")];
+    for (name, number) in named {
+        let (name, number) = (format!("HAMSA-SWAP-MIB::{name}"), format!(".1.3.6.1.4.1.32473.1.2{number}"));
+        let mut ours = Command::new(hamsa_testkit::hamsa());
+        ours.args(["translate", "-On", "-M", &mibs, "-m", "ALL", &name]);
+        let said = said_by(ours);
+        assert_eq!(format!(".{}", said.trim().trim_start_matches('.')), number, "{said}");
 
-    let tool = require!(program("snmptranslate"));
-    let mut theirs = std::process::Command::new(tool);
-    theirs.args(["-On", "-M", &format!("+{mibs}"), "-m", "+HAMSA-SWAP-MIB", name]);
-    let said = translated(theirs);
-    if said.contains("Cannot find module (SNMPv2-SMI)") || said.contains("Cannot find module (SNMP-FRAMEWORK-MIB)") {
-        skip!("net-snmp has no standard MIB modules here");
+        let mut theirs = Command::new(require!(program("snmptranslate")));
+        theirs.args(["-On", "-M", &format!("{smi}:{mibs}"), "-m", "HAMSA-SWAP-MIB", &name]);
+        let said = said_by(theirs);
+        assert_eq!(said.trim(), number, "{said}");
     }
-    assert_eq!(said.trim(), format!(".{MODULE_ENTRY}.10"), "{said}");
+}
+
+#[test]
+fn the_mib_file_has_no_errors_that_smilint_finds() {
+    let smilint = require!(program("smilint"));
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("smi.conf");
+    std::fs::write(&config, format!("path {}\n", directory("tests/agent_daemon/smi"))).unwrap();
+    let lint = |file: &Path| {
+        let mut command = Command::new(&smilint);
+        command.args(["-l", "3", "-s", "-c"]).arg(&config).arg(file);
+        said_by(command)
+    };
+    let file = Path::new(&directory("../mibs")).join("HAMSA-SWAP-MIB.txt");
+    assert_eq!(lint(&file), "");
+    // And it does find some.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let broken = home.path().join("HAMSA-SWAP-MIB.txt");
+    std::fs::write(&broken, text.replace("SYNTAX      TruthValue", "SYNTAX      Nonsense")).unwrap();
+    assert!(lint(&broken).contains("unknown type `Nonsense'"), "{}", lint(&broken));
 }

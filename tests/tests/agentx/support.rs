@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hamsa_testkit::limits::LIVENESS;
-use hamsa_testkit::{NetSnmp, Process, ToolError, Unavailable, free_udp, hamsa, program, wait_until};
+use hamsa_testkit::{NetSnmp, Process, Snmptrapd, ToolError, Unavailable, free_udp, hamsa, program, wait_until};
 use tempfile::TempDir;
 
 /// Scalars that snmpd has in these modules: caches, tcp, udp.
@@ -34,8 +34,10 @@ impl Agent {
         let config = format!(
             "[agent]\nlisten = [\"{address}\"]\ndata_dir = \"data\"\n\
              [communities.rw]\ncommunity = \"hamsa-rw\"\naccess = \"read-write\"\n\
+             [communities.tellers]\ncommunity = \"{}\"\n\
              [users.priv-SHA-256-AES]\nauth_protocol = \"SHA-256\"\nauth_password = \"authentication-pass\"\n\
-             priv_protocol = \"AES-128\"\npriv_password = \"privacy-pass\"\naccess = \"read-write\"\n"
+             priv_protocol = \"AES-128\"\npriv_password = \"privacy-pass\"\naccess = \"read-write\"\n",
+            Snmptrapd::COMMUNITY
         );
         let path = home.path().join("agent.toml");
         std::fs::write(&path, config).expect("a configuration file");

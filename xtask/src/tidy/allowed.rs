@@ -8,8 +8,8 @@ pub(super) const LONG_FILES: &[(&str, &str)] =
 pub(super) const UNSAFE_FILES: &[(&str, &str)] = &[
     (
         "crates/swap/src/gate.rs",
-        "a call reads the module with plain loads, since the gate keeps it from being replaced; what is safe costs two locked \
-         instructions a call, where this has none. Every interleaving is tried in a test",
+        "a call reads the module with plain loads, since the gate keeps it from being replaced; what is safe costs two \
+         locked instructions a call, where this has none. Every interleaving is tried in a test",
     ),
     (
         "crates/group-corosync/src/cpg.rs",

@@ -1,6 +1,10 @@
 //! What peers of a ring are told: configurations and messages.
 
+use std::process::Command;
+
+use hamsa_testkit::limits::LIVENESS;
 use hamsa_testkit::{require, wait_until};
+use serde_json::Value;
 
 use crate::support::{Peer, network, new_key, node, nodes, ring, wait_for_members};
 
@@ -68,27 +72,54 @@ fn a_paused_process_misses_nothing_and_holds_up_nobody() {
 }
 
 #[test]
+fn a_paused_daemon_loses_nothing_of_what_it_is_given() {
+    let (_network, mut peers) = require!(ring(3));
+    wait_for_members(&[&peers[0], &peers[1], &peers[2]], &[1, 2, 3]);
+    let daemon = peers[0].values("started")[0].as_u64().unwrap();
+    signal("-STOP", daemon);
+    // More than all queues on the way hold.
+    peers[0].tell("burst queued- 6000 1024");
+    wait_for_members(&[&peers[1], &peers[2]], &[2, 3]);
+    signal("-CONT", daemon);
+    let texts: Vec<String> = peers[0].wait_for_messages(6000).into_iter().map(|(_, text)| text).collect();
+    assert!(texts.into_iter().eq((0..6000).map(|index| format!("queued-{index}"))), "not as they were sent");
+    wait_for_members(&[&peers[0], &peers[1], &peers[2]], &[1, 2, 3]);
+    assert!(peers.iter().all(|peer| peer.values("lost").is_empty()));
+}
+
+#[test]
+fn a_process_that_ends_takes_its_daemon_along() {
+    let (_network, mut peers) = require!(ring(2));
+    wait_for_members(&[&peers[0], &peers[1]], &[1, 2]);
+    let Peer { process, input, .. } = peers.remove(1);
+    drop(input);
+    let output = process.finish(LIVENESS).unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let first: Value = serde_json::from_str(output.stdout.lines().next().unwrap()).unwrap();
+    assert!(!runs(first["started"].as_u64().unwrap()), "{output:?}");
+    wait_for_members(&[&peers[0]], &[1]);
+}
+
+#[test]
 fn a_process_that_is_killed_leaves_its_daemon_and_its_ring() {
     let (_network, mut peers) = require!(ring(2));
     wait_for_members(&[&peers[0], &peers[1]], &[1, 2]);
     let daemon = peers[1].values("started")[0].as_u64().unwrap();
     peers[1].process.kill_alone();
     wait_for_members(&[&peers[0]], &[1]);
-    let stat = format!("/proc/{daemon}/stat");
-    wait_until("its daemon ends with it", || {
-        let runs = std::fs::read_to_string(&stat).is_ok_and(|text| !text.contains(") Z "));
-        (!runs).then_some(())
-    });
+    wait_until("its daemon ends with it", || (!runs(daemon)).then_some(()));
 }
 
 #[test]
 fn a_daemon_that_is_killed_is_lost_and_comes_back() {
     let (_network, mut peers) = require!(ring(3));
     let before = wait_for_members(&[&peers[0], &peers[1], &peers[2]], &[1, 2, 3]);
-    let daemon = peers[0].values("started")[0].as_u64().unwrap().to_string();
-    assert!(std::process::Command::new("kill").args(["-9", &daemon]).status().unwrap().success());
+    let daemon = peers[0].values("started")[0].as_u64().unwrap();
+    assert!(!shared_by(daemon).is_empty());
+    signal("-KILL", daemon);
     peers[0].wait_for("lost", "the daemon has ended");
     peers[0].wait_for("ended", "signal: 9");
+    assert_eq!(shared_by(daemon), [""; 0]);
     wait_until("the others go on without it, or it was back before", || {
         peers[1].configuration().filter(|configuration| configuration.ring != before.ring)
     });
@@ -121,4 +152,20 @@ fn a_node_is_added_to_a_running_ring() {
     peers[0].wait_for_message(3, "hello");
     // It has been one daemon all the time.
     assert!(peers.iter().all(|peer| peer.values("started").len() == 1 && peer.values("lost").is_empty()));
+}
+
+fn signal(signal: &str, process: u64) {
+    assert!(Command::new("kill").args([signal, &process.to_string()]).status().unwrap().success());
+}
+
+/// True where the process runs; one that waits to be collected does not.
+fn runs(process: u64) -> bool {
+    std::fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|text| !text.contains(") Z "))
+}
+
+/// What a daemon has in shared memory.
+fn shared_by(daemon: u64) -> Vec<String> {
+    let daemon = daemon.to_string();
+    let names = std::fs::read_dir("/dev/shm").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.split('-').any(|part| part == daemon)).collect()
 }

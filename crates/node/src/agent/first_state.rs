@@ -80,7 +80,8 @@ fn restore(module: &dyn MibModule, name: &'static str, kept: &[u8]) -> Result<()
 fn usm_user(user: &str, config: &UserConfig) -> Result<UsmUser, AgentError> {
     let failed = |source| AgentError::Key { user: user.to_owned(), source };
     let user_name = config.user.clone();
-    let mut known = UsmUser { security_name: user_name.clone(), user_name, engine_id: None, auth: None, privacy: None };
+    let engine_id = config.engine_id;
+    let mut known = UsmUser { security_name: user_name.clone(), user_name, engine_id, auth: None, privacy: None };
     if let Some(UserAuthentication { protocol, password, privacy }) = &config.authentication {
         let hash = protocol.built_in();
         known.auth = Some((*protocol, UserKey::Master(password_to_key(&*hash, password.expose()).map_err(failed)?)));

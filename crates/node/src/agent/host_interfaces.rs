@@ -35,6 +35,8 @@ pub struct Interface {
     pub is_promiscuous: bool,
     /// Whether a cable can be put into it.
     pub has_connector: bool,
+    /// Whether it is an Ethernet interface that is on top of no other.
+    pub is_lowest: bool,
     /// When `oper_status` was first seen to be what it is; `None`: it always was.
     pub changed: Option<Instant>,
     /// The counters of `/proc/net/dev`.
@@ -134,11 +136,19 @@ impl HostInterfaces {
         let flags = text("flags").and_then(|flags| u32::from_str_radix(flags.trim_start_matches("0x"), 16).ok());
         let flags = flags.unwrap_or(0);
         let is_enabled = flags & IFF_UP != 0;
+        let index = number("ifindex").filter(|&index| index > 0 && index <= i32::MAX as u32)?;
+        let hardware_type = number("type").unwrap_or(u32::MAX);
+        let is_upper = number("iflink").is_some_and(|link| link != index)
+            || directory.join("bridge").exists()
+            || fs::read_dir(&directory).into_iter().flatten().flatten().any(|entry| {
+                let name = entry.file_name();
+                name.to_string_lossy().starts_with("lower_")
+            });
         Some(Interface {
-            index: number("ifindex").filter(|&index| index > 0 && index <= i32::MAX as u32)?,
+            index,
             name: name.to_owned(),
             alias: text("ifalias").unwrap_or_default(),
-            hardware_type: number("type").unwrap_or(u32::MAX),
+            hardware_type,
             mtu: number("mtu").unwrap_or(0),
             speed_mbit: number("speed").filter(|&speed| speed > 0),
             address: text("address").and_then(|address| hardware_address(&address)).unwrap_or_default(),
@@ -146,6 +156,7 @@ impl HostInterfaces {
             oper_status: oper_status(text("operstate").as_deref(), is_enabled),
             is_promiscuous: flags & IFF_PROMISC != 0,
             has_connector: directory.join("device").exists(),
+            is_lowest: hardware_type == ARPHRD_ETHER && !is_upper,
             ..Interface::default()
         })
     }
@@ -157,6 +168,8 @@ impl Default for HostInterfaces {
     }
 }
 
+/// The kernel's number for Ethernet.
+const ARPHRD_ETHER: u32 = 1;
 /// `IFF_UP` of netdevice(7).
 const IFF_UP: u32 = 0x1;
 /// `IFF_PROMISC` of netdevice(7).

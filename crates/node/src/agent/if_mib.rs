@@ -1,18 +1,21 @@
-//! IF-MIB (RFC 2863) of this host, read-only: version 1.0 has the interfaces group and ifTable, from 1.1 on there is
-//! ifXTable too. So an agent's MIB is extended by a swap while it runs.
+//! IF-MIB (RFC 2863) of this host: version 1.0 has the interfaces group and ifTable, from 1.1 on there is ifXTable too.
+//! So an agent's MIB is extended by a swap while it runs. Of its objects ifLinkUpDownTrapEnable can be set, and is kept
+//! by the interface's name: numbers change when a host starts again.
 //!
 //! Objects whose values the kernel does not tell (broadcast packets, unknown protocols) are left out rather than
 //! shown as 0.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use hamsa_snmp::agent::{MibModule, SearchRange};
+use hamsa_snmp::agent::{Keep, MibModule, SearchRange, SetBinding, SetError, SetId, SetRequest, StateError};
 use hamsa_snmp::pdu::ErrorStatus;
-use hamsa_snmp::value::OwnedValue;
+use hamsa_snmp::value::{OwnedValue, Value};
 use hamsa_snmp::{Oid, OidRef, VarBindBuf};
 
 use super::host_interfaces::{HostInterfaces, Interface, Snapshot};
+use super::link_traps::LinkTraps;
 use super::variables::{Variables, below, is_column};
 
 const INTERFACES: &[u32] = &[1, 3, 6, 1, 2, 1, 2];
@@ -21,6 +24,8 @@ const IF_MIB: &[u32] = &[1, 3, 6, 1, 2, 1, 31];
 const IF_X_ENTRY: &[u32] = &[1, 3, 6, 1, 2, 1, 31, 1, 1, 1];
 const IF_X_OBJECTS: &[u32] = &[1, 3, 6, 1, 2, 1, 31, 1];
 const IF_COLUMNS: [u32; 17] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 16, 17, 19, 20];
+/// ifLinkUpDownTrapEnable.
+const LINK_TRAPS: u32 = 14;
 const IF_X_COLUMNS: [u32; 13] = [1, 2, 6, 7, 8, 10, 11, 14, 15, 16, 17, 18, 19];
 
 /// IF-MIB of this host.
@@ -31,6 +36,14 @@ pub struct IfMib {
     has_extensions: bool,
     /// All variables of a snapshot, in order.
     table: Mutex<Option<Arc<Table>>>,
+    link_traps: Mutex<LinkTraps>,
+    sets: Mutex<HashMap<SetId, Set>>,
+}
+
+/// A SET between its phases.
+struct Set {
+    before: LinkTraps,
+    after: LinkTraps,
 }
 
 struct Table {
@@ -41,7 +54,14 @@ struct Table {
 impl IfMib {
     /// The module; `has_extensions`: with ifXTable.
     pub fn new(host: Arc<HostInterfaces>, started: Instant, has_extensions: bool) -> Self {
-        IfMib { host, started, has_extensions, table: Mutex::default() }
+        IfMib {
+            host,
+            started,
+            has_extensions,
+            table: Mutex::default(),
+            link_traps: Mutex::default(),
+            sets: Mutex::default(),
+        }
     }
 
     fn table(&self, now: Instant) -> Arc<Table> {
@@ -56,7 +76,39 @@ impl IfMib {
         fresh
     }
 
+    fn link_traps(&self) -> MutexGuard<'_, LinkTraps> {
+        self.link_traps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sets(&self) -> MutexGuard<'_, HashMap<SetId, Set>> {
+        self.sets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put_link_traps(&self, link_traps: LinkTraps) {
+        *self.link_traps() = link_traps;
+        *self.table.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The interface whose ifLinkUpDownTrapEnable a binding sets, and to what.
+    fn wanted(&self, now: Instant, binding: &SetBinding<'_>) -> Result<(String, bool), ErrorStatus> {
+        if !self.has_extensions || !is_column(binding.name, IF_X_ENTRY, &[LINK_TRAPS]) {
+            return Err(ErrorStatus::NOT_WRITABLE);
+        }
+        let snapshot = self.host.snapshot(now);
+        let is_meant = |interface: &&Interface| {
+            below(IF_X_ENTRY, [LINK_TRAPS, interface.index]).is_some_and(|name| name.as_oid() == binding.name)
+        };
+        let interface = snapshot.interfaces.iter().find(is_meant).ok_or(ErrorStatus::NO_CREATION)?;
+        match binding.value {
+            Value::Integer(1) => Ok((interface.name.clone(), true)),
+            Value::Integer(2) => Ok((interface.name.clone(), false)),
+            Value::Integer(_) => Err(ErrorStatus::WRONG_VALUE),
+            _ => Err(ErrorStatus::WRONG_TYPE),
+        }
+    }
+
     fn variables(&self, snapshot: &Snapshot) -> Variables {
+        let link_traps = self.link_traps().clone();
         let mut variables = Vec::new();
         let mut put = |base: &[u32], last: [u32; 2], value| {
             variables.extend(below(base, last).map(|name| (name, value)));
@@ -70,7 +122,8 @@ impl IfMib {
         }
         if self.has_extensions {
             for interface in &snapshot.interfaces {
-                for (column, value) in if_x_entry(interface) {
+                let has_traps = link_traps.is_enabled(interface);
+                for (column, value) in if_x_entry(interface, has_traps) {
                     put(IF_X_ENTRY, [column, interface.index], value);
                 }
             }
@@ -113,7 +166,7 @@ impl IfMib {
     }
 }
 
-fn if_x_entry(interface: &Interface) -> Vec<(u32, OwnedValue)> {
+fn if_x_entry(interface: &Interface, has_traps: bool) -> Vec<(u32, OwnedValue)> {
     let Interface { received, sent, .. } = interface;
     let text = |text: &str| OwnedValue::OctetString(text.as_bytes().into());
     let truth = |is_true| OwnedValue::Integer(if is_true { 1 } else { 2 });
@@ -125,8 +178,7 @@ fn if_x_entry(interface: &Interface) -> Vec<(u32, OwnedValue)> {
         (8, OwnedValue::Counter64(received.multicast)),
         (10, OwnedValue::Counter64(sent.octets)),
         (11, OwnedValue::Counter64(sent.packets)),
-        // disabled(2): no linkUp or linkDown is sent.
-        (14, OwnedValue::Integer(2)),
+        (LINK_TRAPS, truth(has_traps)),
         (15, OwnedValue::Gauge32(interface.speed_mbit.unwrap_or(0))),
         (16, truth(interface.is_promiscuous)),
         (17, truth(interface.has_connector)),
@@ -183,6 +235,47 @@ impl MibModule for IfMib {
     ) -> Result<usize, ErrorStatus> {
         Ok(self.table(now).variables.walk(range, max, to))
     }
+
+    fn test_set(&self, set: &SetRequest<'_>, bindings: &[SetBinding<'_>]) -> Result<(), SetError> {
+        let before = self.link_traps().clone();
+        let mut after = before.clone();
+        for binding in bindings {
+            let put = self.wanted(set.now, binding).and_then(|(name, is_enabled)| after.put(name, is_enabled));
+            put.map_err(|status| SetError { status, index: binding.index })?;
+        }
+        self.sets().insert(set.id, Set { before, after });
+        Ok(())
+    }
+
+    fn commit_set(&self, set: SetId) -> Result<(), SetError> {
+        let after = self.sets().get(&set).map(|set| set.after.clone());
+        let after = after.ok_or(SetError { status: ErrorStatus::COMMIT_FAILED, index: 0 })?;
+        self.put_link_traps(after);
+        Ok(())
+    }
+
+    fn undo_set(&self, set: SetId) -> Result<(), ErrorStatus> {
+        let before = self.sets().get(&set).map(|set| set.before.clone()).ok_or(ErrorStatus::UNDO_FAILED)?;
+        self.put_link_traps(before);
+        Ok(())
+    }
+
+    fn cleanup_set(&self, set: SetId) {
+        self.sets().remove(&set);
+    }
+
+    fn commits(&self) -> u64 {
+        self.link_traps().commits()
+    }
+
+    fn save(&self, _: Keep) -> Vec<u8> {
+        self.link_traps().encode()
+    }
+
+    fn restore(&self, state: &[u8]) -> Result<(), StateError> {
+        self.put_link_traps(LinkTraps::decode(state)?);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -226,7 +319,7 @@ mod tests {
             value.to_owned()
         };
         assert_eq!(answer("1.3.6.1.2.1.2.2.1.2.1"), OwnedValue::OctetString(b"lo".as_slice().into()));
-        assert_eq!(answer("1.3.6.1.2.1.2.2.1.2.999999").as_value(), hamsa_snmp::Value::NoSuchInstance);
-        assert_eq!(answer("1.3.6.1.2.1.2.2.1.12.1").as_value(), hamsa_snmp::Value::NoSuchObject);
+        assert_eq!(answer("1.3.6.1.2.1.2.2.1.2.999999").as_value(), Value::NoSuchInstance);
+        assert_eq!(answer("1.3.6.1.2.1.2.2.1.12.1").as_value(), Value::NoSuchObject);
     }
 }

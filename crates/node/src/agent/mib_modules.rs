@@ -10,25 +10,27 @@ use std::time::Instant;
 
 use hamsa_snmp::Oid;
 use hamsa_snmp::agent::mibs::{
-    Capability, CommunityMib, FrameworkMib, MpdMib, NotificationMib, SystemIdentity, SystemMib, TargetMib, UsmMib,
-    VacmMib,
+    Capability, CommunityMib, FrameworkMib, MpdMib, NotificationMib, NotificationTable, ProxyMib, ProxyTable,
+    SystemIdentity, SystemMib, TargetMib, TargetTable, UsmMib, VacmMib,
 };
 use hamsa_snmp::agent::{Keep, MibModule, MibView, ModuleId};
 use hamsa_snmp::engine::{CommunityTable, EngineStats};
 use hamsa_snmp::usm::UsmUsers;
 use hamsa_snmp::vacm::Vacm;
 use hamsa_store::Store;
-use hamsa_swap::{Package, Proxy, StateSet, Version};
+use hamsa_swap::{Kind, Package, Proxy, StateSet, SwapError, SwapOptions, SwapReport, Version};
 
 use super::agentx::{self, AgentxServer, Listeners, ServerOptions, Subagents, Transport};
+use super::capabilities::{self, Capabilities, SysOrTable};
 use super::host_interfaces::HostInterfaces;
 use super::if_mib::IfMib;
+use super::notifier::Teller;
 use super::swap_mib::{SwapDesk, SwapMib};
 use super::{AgentError, first_state};
 use crate::config::agent::AgentConfig;
 use crate::limits::ENTERPRISE;
 use crate::modules::{MibModuleModule, SwappableMib, mib_package, mib_state};
-use crate::swapping::SwapHost;
+use crate::swapping::{Asker, SwapHost};
 
 /// The name of the AgentX socket in the data directory.
 const AGENTX_SOCKET: &str = "agentx.sock";
@@ -40,8 +42,13 @@ pub(super) struct MibResources {
     pub(super) users: Arc<UsmUsers>,
     pub(super) communities: Arc<CommunityTable>,
     pub(super) vacm: Arc<Vacm>,
+    pub(super) targets: Arc<TargetTable>,
+    pub(super) notifications: Arc<NotificationTable>,
+    pub(super) proxies: Arc<ProxyTable>,
     pub(super) interfaces: Arc<HostInterfaces>,
     pub(super) host: Weak<SwapHost>,
+    /// For what sub-agents tell.
+    pub(super) teller: Teller,
 }
 
 /// The agent's MIB modules.
@@ -53,6 +60,8 @@ pub(super) struct MibModules {
     turn: Mutex<()>,
     started: Instant,
     agentx_options: AgentxOptions,
+    capabilities: Arc<Capabilities>,
+    teller: Teller,
     /// Once the AgentX master is installed.
     agentx: Mutex<Option<AgentxServer>>,
 }
@@ -99,7 +108,12 @@ impl MibModules {
         view: Arc<MibView>,
     ) -> Result<Self, AgentError> {
         let mut modules = Vec::new();
-        for Versions { name, packages, state } in all(config, &resources, &store)? {
+        let implemented = Arc::new(Capabilities::new(resources.started, capabilities()));
+        let table = {
+            let implemented = implemented.clone();
+            Versions::of(capabilities::NAME, None, move |_| Arc::new(SysOrTable::new(implemented.clone())))
+        };
+        for Versions { name, packages, state } in all(config, &resources, &store)?.into_iter().chain([table]) {
             let proxy = host.install::<dyn MibModuleModule>(packages, state)?;
             let failed = |reason: String| AgentError::State { module: name, reason };
             let module = SwappableMib::new(name, proxy.clone()).map_err(|error| failed(error.to_string()))?;
@@ -116,6 +130,8 @@ impl MibModules {
             turn: Mutex::default(),
             started: resources.started,
             agentx_options: AgentxOptions { path, listen: config.agentx.listen },
+            capabilities: implemented,
+            teller: resources.teller,
             agentx: Mutex::default(),
         })
     }
@@ -133,7 +149,13 @@ impl MibModules {
         let bound = Listeners::bind(path, *listen);
         let listeners = bound.map_err(|error| failed(format!("{}: {error}", path.display())))?;
         let (transport, events) = Transport::new();
-        let state = agentx::first_state(self.started).map_err(|error| failed(error.0))?;
+        // What was there when it was taken out last, if it ever was.
+        let left = host.manager().kept_states(&agentx_id())?.into_iter().next();
+        let state = match left {
+            Some(left) => agentx::resumed_state(self.started, &left.state),
+            None => agentx::first_state(self.started),
+        };
+        let state = state.map_err(|error| failed(error.0))?;
         let resources = agentx::first_resources(&transport);
         let packages = agentx::agentx_packages(self.started);
         let proxy = host.install_lent::<dyn MibModuleModule>(packages, Some(state), resources)?;
@@ -149,12 +171,55 @@ impl MibModules {
                 mibs.settle();
             }
         });
-        let options = ServerOptions { listeners, transport, events, subagents: Subagents(proxy), settle };
+        let (teller, started) = (self.teller.clone(), self.started);
+        let subagents = Subagents(proxy);
+        let options = ServerOptions { listeners, transport, events, subagents, settle, teller, started };
         *server = Some(AgentxServer::start(options)?);
         if let Err(error) = self.store.put_state(AGENTX_INSTALLED, b"") {
             tracing::error!(%error, "AgentX will not be installed after a restart");
         }
         Ok(())
+    }
+
+    /// Takes the AgentX master out: its sub-agents are told to go, and after a restart it is not there.
+    pub(super) fn uninstall_agentx(&self, host: &SwapHost) -> Result<SwapReport, SwapError> {
+        let mut server = self.agentx.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = self.modules().into_iter().find(|module| module.name == agentx::NAME);
+        let module = found.ok_or_else(|| SwapError::Unknown(agentx_id()))?;
+        let farewells = Subagents(module.proxy.clone()).farewells().unwrap_or_default();
+        self.unregister(&module);
+        let done = host.manager().uninstall(&Asker::Host.principal(), &agentx_id(), SwapOptions::default());
+        if done.is_err() {
+            // It serves on.
+            self.settle();
+            return done;
+        }
+        self.modules.write().unwrap_or_else(PoisonError::into_inner).retain(|other| other.name != module.name);
+        // A sub-agent may have had it registered once more in between.
+        self.unregister(&module);
+        for (connection, farewell) in farewells {
+            if let Some(transport) = &module.subagents {
+                // Who does not hear it sees the connection end.
+                let _ = transport.send(connection, &farewell);
+            }
+        }
+        drop(server.take());
+        self.capabilities.set_of_subagents(Instant::now(), Vec::new());
+        if let Err(error) = self.store.change_states(&[(AGENTX_INSTALLED, None)]) {
+            tracing::error!(%error, "AgentX will be there again after a restart");
+        }
+        done
+    }
+
+    fn unregister(&self, module: &Registered) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut place = module.place();
+        place.subtrees.clear();
+        if let Some(id) = place.id.take()
+            && let Err(error) = self.view.remove(id)
+        {
+            tracing::error!(module = module.name, %error, "a module can't be taken out of the view");
+        }
     }
 
     /// Ends the threads of the AgentX master.
@@ -190,6 +255,10 @@ impl MibModules {
             }
             if let Ok(now) = SwappableMib::new(&module.name, module.proxy.clone()) {
                 self.register(&module, now.without(&own_subtrees));
+            }
+            match Subagents(module.proxy.clone()).capabilities() {
+                Ok(capabilities) => self.capabilities.set_of_subagents(Instant::now(), capabilities),
+                Err(error) => tracing::warn!(%error, "what sub-agents implement is not known"),
             }
         }
         for (module, now) in found {
@@ -254,6 +323,10 @@ impl Registered {
     }
 }
 
+fn agentx_id() -> hamsa_swap::ModuleId {
+    hamsa_swap::ModuleId::new(<dyn MibModuleModule>::NAME, agentx::NAME)
+}
+
 fn state_name(module: &str) -> String {
     format!("agent/mib/{module}")
 }
@@ -263,23 +336,28 @@ fn all(config: &AgentConfig, resources: &MibResources, store: &Store) -> Result<
     let state = |octets: Vec<u8>, module: &'static str| {
         mib_state(octets).map(Some).map_err(|error| AgentError::State { module, reason: error.0 })
     };
-    let MibResources { started, stats, users, communities, vacm, interfaces, host } = resources;
+    let MibResources {
+        started,
+        stats,
+        users,
+        communities,
+        vacm,
+        targets,
+        notifications,
+        proxies,
+        interfaces,
+        host,
+        ..
+    } = resources;
     let started = *started;
 
     let identity = identity(started);
     let system = {
         let (identity, stats) = (identity, stats.clone());
-        move || {
-            let module = SystemMib::of(identity.clone(), stats.clone());
-            // They fit: all are constants.
-            let _ = module.set_capabilities(started, &capabilities());
-            module
-        }
+        move || SystemMib::of(identity.clone(), stats.clone())
     };
     let first = system();
     first_state::system(config, &first, kept("SNMPv2-MIB")?.as_deref())?;
-    // What is kept has no rows that only describe the running agent.
-    let _ = first.set_capabilities(started, &capabilities());
     let system_state = state(first.save(Keep::All), "SNMPv2-MIB")?;
     let user_octets = first_state::users(config, users.local_engine(), kept("SNMP-USER-BASED-SM-MIB")?.as_deref())?;
     let user_state = state(user_octets, "SNMP-USER-BASED-SM-MIB")?;
@@ -319,17 +397,22 @@ fn all(config: &AgentConfig, resources: &MibResources, store: &Store) -> Result<
             move |_| Arc::new(CommunityMib::of(communities.clone(), engine_id))
         }),
         Versions::of("SNMP-TARGET-MIB", kept_state("SNMP-TARGET-MIB")?, {
-            let stats = stats.clone();
-            move |_| Arc::new(TargetMib::of(stats.clone()))
+            let (stats, targets) = (stats.clone(), targets.clone());
+            move |_| Arc::new(TargetMib::of(stats.clone(), targets.clone()))
         }),
-        Versions::of("SNMP-NOTIFICATION-MIB", kept_state("SNMP-NOTIFICATION-MIB")?, |_| {
-            Arc::new(NotificationMib::default())
+        Versions::of("SNMP-NOTIFICATION-MIB", kept_state("SNMP-NOTIFICATION-MIB")?, {
+            let notifications = notifications.clone();
+            move |_| Arc::new(NotificationMib::of(notifications.clone()))
+        }),
+        Versions::of("SNMP-PROXY-MIB", kept_state("SNMP-PROXY-MIB")?, {
+            let proxies = proxies.clone();
+            move |_| Arc::new(ProxyMib::of(proxies.clone()))
         }),
         Versions::of("HAMSA-SWAP-MIB", None, {
             let desk = Arc::new(SwapDesk::new(host.clone(), started));
             move |_| Arc::new(SwapMib::new(desk.clone()))
         }),
-        Versions::of("IF-MIB", None, {
+        Versions::of("IF-MIB", kept_state("IF-MIB")?, {
             let interfaces = interfaces.clone();
             move |minor| Arc::new(IfMib::new(interfaces.clone(), started, minor > 0))
         }),
@@ -386,6 +469,7 @@ fn capabilities() -> Vec<Capability> {
         (&[1, 3, 6, 1, 6, 3, 18], "Communities"),
         (&[1, 3, 6, 1, 6, 3, 12], "Targets of notifications"),
         (&[1, 3, 6, 1, 6, 3, 13], "Notifications and filters"),
+        (&[1, 3, 6, 1, 6, 3, 14], "The proxy forwarder"),
         (&[1, 3, 6, 1, 2, 1, 31], "Network interfaces"),
     ]
     .into_iter()

@@ -3,26 +3,34 @@
 //!
 //! What must outlive modules is held here and lent to them: users, communities, clocks, salts, views, counters, sockets.
 //! Read [`Agent::start`] from top to bottom; `mib_modules` has which MIB modules there are and how they are kept,
-//! `first_state` what they begin with, `serve` the loop that answers.
+//! `first_state` what they begin with, `serve` the loop that answers, `notifier` the one that tells.
 
 mod agentx;
+mod capabilities;
 mod first_state;
+mod forwarding;
 mod host_interfaces;
 mod if_mib;
+mod link_traps;
+mod links;
 mod mib_modules;
+mod notifier;
+mod outward;
 mod serve;
 mod swap_mib;
+mod swap_notifications;
 mod variables;
 
 use std::fs::DirBuilder;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use hamsa_snmp::agent::{CommandResponder, MibView};
+use hamsa_snmp::agent::mibs::{NotificationTable, ProxyTable, TargetTable};
+use hamsa_snmp::agent::{CommandResponder, Forwardings, MibView, Notifications};
 use hamsa_snmp::engine::{EngineId, Name, NameTooLong};
 use hamsa_snmp::usm::KeyError;
 use hamsa_snmp::vacm::Vacm;
@@ -33,16 +41,20 @@ use crate::config::agent::AgentConfig;
 use crate::control::{ControlHttp, ControlHttpError, ControlSocket, ControlSocketError};
 use crate::identity::IdentityError;
 use crate::modules::{
-    AccessControlModule, CommandResponderModule, EngineResources, MibModuleModule, SwappableAccess, modular_engine,
-    responder_package, vacm_package, versions,
+    AccessControlModule, CommandResponderModule, EngineResources, ForwarderParts, MibModuleModule,
+    NotificationOriginatorModule, OriginatorParts, ProxyForwarderModule, SwappableAccess, forwarder_package,
+    modular_engine, originator_package, responder_package, vacm_package, versions,
 };
 use crate::net::{BindError, BoundUdp, UdpOptions};
-use crate::swapping::{Attendant, HostError, HostOptions, Permissions, SwapHost};
+use crate::swapping::{Attendant, HostError, HostOptions, Offer, Permissions, SwapHost};
+use forwarding::{Forwarding, ForwardingThread};
 use mib_modules::{MibModules, MibResources};
+use notifier::{NotifierParts, NotifierThread, Teller};
 use serve::{Entity, Workers};
 
 pub use host_interfaces::HostInterfaces;
 pub use if_mib::IfMib;
+pub use notifier::NotifierError;
 
 /// Why an agent does not start.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +84,8 @@ pub enum AgentError {
     Name(#[from] NameTooLong),
     #[error("{module}: {reason}")]
     State { module: &'static str, reason: String },
+    #[error(transparent)]
+    Notifier(#[from] NotifierError),
     #[error("a thread or the random source can't be had: {0}")]
     System(#[from] io::Error),
 }
@@ -81,6 +95,8 @@ pub struct Agent {
     socket: ControlSocket,
     http: Option<ControlHttp>,
     workers: Workers,
+    notifier: NotifierThread,
+    proxy: ForwardingThread,
     attendant: Attendant,
     host: Arc<SwapHost>,
     mibs: Arc<MibModules>,
@@ -111,25 +127,47 @@ impl Agent {
         let host = Arc::new(SwapHost::open(options)?);
         let engine = Arc::new(modular_engine(&host, &resources)?);
         let view = Arc::new(MibView::new());
+        let (targets, notifications) = (Arc::<TargetTable>::default(), Arc::<NotificationTable>::default());
+        let proxies = Arc::<ProxyTable>::default();
+        let interfaces = Arc::new(HostInterfaces::new());
+        let (teller, waiting) = Teller::new();
         let resources = MibResources {
             started,
-            stats,
+            stats: stats.clone(),
             users,
             communities,
             vacm: vacm.clone(),
-            interfaces: Arc::new(HostInterfaces::new()),
+            targets: targets.clone(),
+            notifications: notifications.clone(),
+            proxies: proxies.clone(),
+            interfaces: interfaces.clone(),
             host: Arc::downgrade(&host),
+            teller,
         };
         let mibs = Arc::new(MibModules::install(&host, config, resources, store, view.clone())?);
         let tables: Arc<dyn hamsa_snmp::engine::AccessControl> = vacm;
         let access = host.install::<dyn AccessControlModule>(versions(|minor| vacm_package(minor, &tables)), None)?;
+        let access = Arc::new(SwappableAccess::new(access));
         let responder = {
-            let access = Arc::new(SwappableAccess::new(access));
-            let engine = engine.clone();
+            let (engine, access, view) = (engine.clone(), access.clone(), view.clone());
             let make = move || CommandResponder::new(engine.clone(), access.clone(), view.clone());
             let packages = versions(|minor| responder_package(minor, make.clone()));
             host.install::<dyn CommandResponderModule>(packages, None)?
         };
+        let forwarding = {
+            let under_way = Arc::new(Mutex::new(Forwardings::new(engine.clone(), seed()?)));
+            let (engine, targets) = (engine.clone(), targets.clone());
+            let parts = ForwarderParts { engine, proxies, targets, under_way: under_way.clone() };
+            let packages = versions(|minor| forwarder_package(minor, &parts));
+            let forwarder = host.install::<dyn ProxyForwarderModule>(packages, None)?;
+            Arc::new(Forwarding::new(engine_id, forwarder, under_way)?)
+        };
+        let under_way = Arc::new(Mutex::new(Notifications::new(engine.clone(), seed()?)));
+        let agent_address = agent_address(&config.listen);
+        let parts =
+            OriginatorParts { engine: engine.clone(), targets, notifications, access, under_way, agent_address };
+        let originator = host
+            .install::<dyn NotificationOriginatorModule>(versions(|minor| originator_package(minor, &parts)), None)?;
         let settled = Arc::downgrade(&mibs);
         host.after_swaps(move || {
             if let Some(mibs) = settled.upgrade() {
@@ -137,12 +175,22 @@ impl Agent {
             }
         });
 
-        let offered = Arc::downgrade(&mibs);
-        let lending = Arc::downgrade(&host);
-        host.offer(ModuleId::new(<dyn MibModuleModule>::NAME, agentx::NAME), move || {
+        let (offered, lending) = (Arc::downgrade(&mibs), Arc::downgrade(&host));
+        let parts_of_agent = move || {
             let ended = || "the agent ends".to_owned();
-            let (mibs, host) = (offered.upgrade().ok_or_else(ended)?, lending.upgrade().ok_or_else(ended)?);
-            mibs.install_agentx(&host).map_err(|error| error.to_string())
+            Ok::<_, String>((offered.upgrade().ok_or_else(ended)?, lending.upgrade().ok_or_else(ended)?))
+        };
+        let lent = parts_of_agent.clone();
+        host.offer(Offer {
+            module: ModuleId::new(<dyn MibModuleModule>::NAME, agentx::NAME),
+            install: Arc::new(move || {
+                let (mibs, host) = lent()?;
+                mibs.install_agentx(&host).map_err(|error| error.to_string())
+            }),
+            uninstall: Arc::new(move || {
+                let (mibs, host) = parts_of_agent()?;
+                mibs.uninstall_agentx(&host).map_err(|error| error.to_string())
+            }),
         });
         if config.agentx.install || mibs.was_agentx_installed()? {
             mibs.install_agentx(&host)?;
@@ -154,11 +202,15 @@ impl Agent {
         let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
         let addresses = sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
         let attendant = Attendant::start(host.clone())?;
-        let entity = Entity { engine, responder, mibs: mibs.clone() };
+        let under_way = parts.under_way;
+        let parts = NotifierParts { started, originator, under_way, view, stats, interfaces, host: host.clone() };
+        let notifier = NotifierThread::start(parts, waiting)?;
+        let proxy = ForwardingThread::start(forwarding.clone(), &sockets)?;
+        let entity = Entity { engine, responder, mibs: mibs.clone(), forwarding };
         let workers = Workers::start(&Arc::new(entity), &sockets, config.workers)?;
         let socket = ControlSocket::start(&config.data_dir, host.clone())?;
         let http = config.control.as_ref().map(|control| ControlHttp::start(control, host.clone())).transpose()?;
-        Ok(Agent { socket, http, workers, attendant, host, mibs, engine_id, boots, addresses })
+        Ok(Agent { socket, http, workers, notifier, proxy, attendant, host, mibs, engine_id, boots, addresses })
     }
 
     /// Its modules, and the way to replace them.
@@ -193,10 +245,11 @@ impl Agent {
 
     /// Answers no more, lets a swap under way end, and keeps what is to be kept.
     pub fn stop(self) {
-        let Agent { socket, http, workers, attendant, mibs, .. } = self;
+        let Agent { socket, http, workers, notifier, proxy, attendant, mibs, .. } = self;
         drop((socket, http));
         drop(attendant);
         drop(workers);
+        drop((notifier, proxy));
         mibs.stop_agentx();
         mibs.keep();
     }
@@ -214,6 +267,22 @@ fn make_private_directory(path: &Path) -> Result<(), AgentError> {
         return Ok(());
     }
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)
+}
+
+/// `agent-addr` of v1 traps: where the agent listens, if it does so at one address; else `0.0.0.0` (RFC 3584 §3.2 (1)).
+fn agent_address(listen: &[SocketAddr]) -> Ipv4Addr {
+    let v4 = listen.iter().find_map(|address| match address.ip() {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    });
+    v4.unwrap_or(Ipv4Addr::UNSPECIFIED)
+}
+
+/// What identifiers of messages begin with.
+fn seed() -> io::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(io::Error::from)?;
+    Ok(seed)
 }
 
 /// How often a thread that waits looks whether it is to end.

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use hamsa_snmp::agent::Way;
 use hamsa_snmp::ber::Writer;
 use hamsa_snmp::engine::Engine;
 use hamsa_snmp::limits::MAX_MESSAGE_OCTETS;
@@ -20,6 +21,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::LOOK;
+use super::forwarding::{Forwarding, Handed};
 use super::mib_modules::MibModules;
 use crate::limits::AGENT_BATCH_DATAGRAMS;
 use crate::modules::CommandResponderModule;
@@ -30,17 +32,21 @@ pub(super) struct Entity {
     pub(super) engine: Arc<Engine>,
     pub(super) responder: Proxy<dyn CommandResponderModule>,
     pub(super) mibs: Arc<MibModules>,
+    pub(super) forwarding: Arc<Forwarding>,
 }
 
 impl Entity {
     /// Takes a message in; how many octets of answer lie at the end of `buffer`. `None`: none is due.
-    fn handle(&self, now: Instant, message: &mut [u8], buffer: &mut [u8]) -> Option<usize> {
+    fn handle(&self, now: Instant, way: Way, message: &mut [u8], buffer: &mut [u8]) -> Option<usize> {
         let mut report = Writer::new(buffer);
         let received = match self.engine.receive(now, message, &mut report) {
             Ok(received) => received,
             Err(rejected) if rejected.has_report => return Some(report.finish().ok()?.len()),
             Err(_) => return None,
         };
+        if let Handed::Done(report) = self.forwarding.hand_in(now, way, &received, buffer) {
+            return report;
+        }
         let is_set = matches!(&received.pdu, AnyPdu::Pdu(pdu) if pdu.kind == PduKind::SetRequest);
         let answer = self.responder.respond(now, &received, buffer);
         if is_set {
@@ -117,8 +123,9 @@ impl Worker {
                     thread::sleep(LOOK);
                 }
             }
-            for socket in &mut self.sockets {
-                if let Err(error) = answer_batch(&self.entity, socket, &mut self.answers, &mut buffer) {
+            for (number, socket) in self.sockets.iter_mut().enumerate() {
+                let numbered = (number, socket);
+                if let Err(error) = answer_batch(&self.entity, numbered, &mut self.answers, &mut buffer) {
                     tracing::error!(%error, "receiving failed");
                     thread::sleep(LOOK);
                 }
@@ -138,11 +145,17 @@ impl Worker {
     }
 }
 
-fn answer_batch(entity: &Entity, socket: &mut UdpBatch, answers: &mut Answers, buffer: &mut [u8]) -> io::Result<()> {
+fn answer_batch(
+    entity: &Entity,
+    (number, socket): (usize, &mut UdpBatch),
+    answers: &mut Answers,
+    buffer: &mut [u8],
+) -> io::Result<()> {
     answers.octets.clear();
     answers.each.clear();
     socket.receive(|Arrival { from, to, datagram }| {
-        if let Some(length) = entity.handle(Instant::now(), datagram, buffer) {
+        let way = Way { from, local: to, socket: number };
+        if let Some(length) = entity.handle(Instant::now(), way, datagram, buffer) {
             answers.octets.extend_from_slice(&buffer[buffer.len() - length..]);
             answers.each.push((from, to, length));
         }

@@ -35,7 +35,7 @@ const WANTED: u32 = 10;
 const MAX_AGE: Duration = Duration::from_millis(100);
 
 /// Octets of a text at most (`SnmpAdminString`).
-const TEXT_OCTETS: usize = 255;
+pub(super) const TEXT_OCTETS: usize = 255;
 
 /// What outlives versions of the module: the host, and the last request that came through SNMP.
 pub(super) struct SwapDesk {

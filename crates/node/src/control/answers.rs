@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use hamsa_swap::{Abort, End, Happening, Health, ModuleInfo, Signature, SwapReport, Version};
+use hamsa_swap::{Abort, Cause, End, Happening, Health, ModuleInfo, Signature, SwapReport, Version};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -59,12 +59,26 @@ pub(super) fn report(host: &SwapHost, report: &SwapReport) -> Value {
     json!({
         "transaction": report.transaction,
         "time": time(host.time_of_day(report.at)),
+        "cause": cause(&report.cause),
         "end": end,
         "reason": reason,
+        "state_lost": report.state_lost.iter().map(shown).collect::<Vec<_>>(),
         "blackout_us": u64::try_from(report.blackout.as_micros()).unwrap_or(u64::MAX),
         "attempts": report.attempts,
         "changes": changes.collect::<Vec<_>>(),
     })
+}
+
+/// Why modules were replaced, in a few words.
+fn cause(cause: &Cause) -> String {
+    match cause {
+        Cause::Swap => "swap".to_owned(),
+        Cause::RollBack => "rollback".to_owned(),
+        Cause::TakenBack { reason } => format!("taken back: {reason}"),
+        Cause::Restart { reason } => format!("made again: {reason}"),
+        Cause::Uninstall => "uninstall".to_owned(),
+        other => format!("{other:?}"),
+    }
 }
 
 /// What is told while a swap goes on; `None`: nothing.
@@ -79,9 +93,10 @@ pub(super) fn event(what: &Happening) -> Option<Value> {
         }
         Happening::Closed { transaction } => json!({ "event": "gates closed", "transaction": transaction }),
         Happening::Drained { transaction } => json!({ "event": "calls drained", "transaction": transaction }),
-        Happening::Committed { transaction, blackout } => {
+        Happening::Committed { transaction, blackout, state_lost, .. } => {
             let blackout_us = u64::try_from(blackout.as_micros()).unwrap_or(u64::MAX);
-            json!({ "event": "committed", "transaction": transaction, "blackout_us": blackout_us })
+            let lost: Vec<String> = state_lost.iter().map(shown).collect();
+            json!({ "event": "committed", "transaction": transaction, "blackout_us": blackout_us, "state_lost": lost })
         }
         Happening::Aborted { transaction, reason } => {
             json!({ "event": "aborted", "transaction": transaction, "reason": reason })

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! request = {"op":"list"} | {"op":"show","module":M} | {"op":"states","module":M} | {"op":"history"}
-//!         | {"op":"install","module":M}
+//!         | {"op":"install","module":M} | {"op":"uninstall","module":M}
 //!         | {"op":"swap","changes":[{"module":M,"version":V},...],"dry_run":B,"probation":{...},"budget_ms":N}
 //!         | {"op":"rollback","changes":[...],"state":"mapped"|"kept"|"mapped-or-kept","dry_run":B,...}
 //! event   = {"event":TEXT,...}
@@ -40,6 +40,9 @@ pub fn carry_out(host: &SwapHost, who: &Asker, request: ControlRequest, mut tell
         ControlRequest::States { module } => answers::states(host, &module),
         ControlRequest::History => Ok(answers::history(host)),
         ControlRequest::Install { module } => host.install_offered(&module).and_then(|_| answers::show(host, &module)),
+        ControlRequest::Uninstall { module } => {
+            host.uninstall_offered(&module).map(|report| answers::report(host, &report))
+        }
         ControlRequest::Swap { .. } | ControlRequest::Rollback { .. } => swap(host, who, request, &mut tell),
     };
     match done {

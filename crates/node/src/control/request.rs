@@ -23,6 +23,8 @@ pub enum ControlRequest {
     History,
     /// A module that is not there yet.
     Install { module: String },
+    /// A module that is to be there no more.
+    Uninstall { module: String },
     /// Other versions.
     Swap {
         changes: Vec<ChangeRequest>,

@@ -1,5 +1,5 @@
 //! The subsystems of the SNMP engine (RFC 3411 §3.1) as kinds of modules that can be replaced while they serve:
-//! message processing, security, authentication, privacy, access control, command responder.
+//! message processing, security, authentication, privacy, access control, and the applications.
 //!
 //! Each file has a kind, its built-in modules, and what stands in the engine in a module's place: a type with the
 //! engine's own trait, which goes through the module's proxy. The engine knows nothing of all this.
@@ -13,8 +13,10 @@
 mod access;
 mod authentication;
 mod engine;
+mod forwarder;
 mod message_processing;
 mod mib;
+mod originator;
 mod privacy;
 mod responder;
 mod security;
@@ -25,8 +27,10 @@ use hamsa_swap::{CallError, Module, ModuleError, Resources, Side, StateSet, Vers
 pub use access::{AccessControlModule, SwappableAccess, vacm_package};
 pub use authentication::{AuthProtocolModule, SwappableAuth, auth_package};
 pub use engine::{EngineResources, modular_engine, versions};
+pub use forwarder::{ForwarderParts, ProxyForwarderModule, forwarder_package};
 pub use message_processing::{MessageProcessingModule, SwappableProcessing, processing_package};
 pub use mib::{MibModuleModule, SwappableMib, mib_package, mib_state};
+pub use originator::{NotificationOriginatorModule, OriginatorParts, originator_package};
 pub use privacy::{PrivProtocolModule, SwappablePrivacy, priv_package};
 pub use responder::{CommandResponderModule, responder_package};
 pub use security::{CommunityModel, SecurityModelModule, SwappableSecurity, UsmParts, community_package, usm_package};

@@ -62,8 +62,11 @@ fn tell(events: &Observer) -> bool {
     let mut has_changed = false;
     while let Some(event) = events.next_event() {
         match event.what {
-            Happening::Committed { transaction, blackout } => {
+            Happening::Committed { transaction, blackout, state_lost, .. } => {
                 has_changed = true;
+                for module in state_lost {
+                    tracing::warn!(%module, transaction, "it has an earlier state: what happened since is lost");
+                }
                 tracing::info!(transaction, blackout_us = blackout.as_micros(), "modules were replaced");
             }
             Happening::Aborted { transaction, reason } => {

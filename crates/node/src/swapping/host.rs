@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime};
 use hamsa_store::Store;
 use hamsa_swap::{
     Clock, Installation, JournalError, Kind, ModuleId, OnPanic, Package, Proxy, QueueIsFull, Request, Resources,
-    Services, StateSet, SwapError, SwapManager, Ticket,
+    Services, StateSet, SwapError, SwapManager, SwapReport, Ticket,
 };
 
 use super::catalogue::{is_named, shown};
@@ -36,7 +36,16 @@ pub struct HostOptions<'a> {
 
 type Hook = Box<dyn Fn() + Send + Sync>;
 
-type Installer = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+/// A module that can be installed while the process runs, and taken out again.
+#[derive(Clone)]
+pub struct Offer {
+    /// Which.
+    pub module: ModuleId,
+    /// Installs it; what it says is why not.
+    pub install: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// Takes it out by [`SwapManager::uninstall`]; what it says is why not.
+    pub uninstall: Arc<dyn Fn() -> Result<SwapReport, String> + Send + Sync>,
+}
 
 /// The swap manager with all that it needs.
 pub struct SwapHost {
@@ -48,7 +57,7 @@ pub struct SwapHost {
     waker: Mutex<Option<SyncSender<()>>>,
     hooks: Mutex<Vec<Hook>>,
     /// Modules that can be installed while the process runs.
-    offers: Mutex<Vec<(ModuleId, Installer)>>,
+    offers: Mutex<Vec<Offer>>,
 }
 
 struct SystemClock;
@@ -111,10 +120,12 @@ impl SwapHost {
         packages.sort_by_key(|package| package.version.number());
         packages.iter().for_each(|package| self.catalogue.add(package.clone()));
         let newest = packages.pop().ok_or(SwapError::Parts)?;
-        let wanted = self.manager.recovered().versions.get(&newest.id);
-        let place = packages.iter().position(|package| Some(&package.version.number()) == wanted);
+        // One that was taken out comes back as it went.
+        let wanted = self.manager.last_version(&newest.id);
+        let wanted = wanted.or_else(|| self.manager.recovered().versions.get(&newest.id).copied());
+        let place = packages.iter().position(|package| Some(package.version.number()) == wanted);
         if let (Some(wanted), None) = (wanted, place)
-            && *wanted != newest.version.number()
+            && wanted != newest.version.number()
         {
             let version = format!("{}.{}", wanted.0, wanted.1);
             tracing::warn!(module = %newest.id, version, "this version is there no more; the newest serves instead");
@@ -131,9 +142,9 @@ impl SwapHost {
         Ok(proxy)
     }
 
-    /// Offers a module that is not installed yet: `install` does so when somebody asks for it, once.
-    pub fn offer(&self, module: ModuleId, install: impl Fn() -> Result<(), String> + Send + Sync + 'static) {
-        self.offers.lock().unwrap_or_else(PoisonError::into_inner).push((module, Arc::new(install)));
+    /// Offers a module that is not installed yet.
+    pub fn offer(&self, offer: Offer) {
+        self.offers.lock().unwrap_or_else(PoisonError::into_inner).push(offer);
     }
 
     /// Installs a module that is offered. To be called from outside of modules only.
@@ -141,17 +152,32 @@ impl SwapHost {
     /// # Errors
     /// None of that name is offered, it is installed already, or it can't be installed.
     pub fn install_offered(&self, named: &str) -> Result<ModuleId, String> {
-        let (found, names) = {
-            let offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
-            let found = offers.iter().find(|(id, _)| is_named(id, named)).cloned();
-            (found, offers.iter().map(|(id, _)| shown(id)).collect::<Vec<_>>().join(", "))
-        };
-        let (id, install) =
-            found.ok_or_else(|| format!("there is no module {named:?} to install; there are: {names}"))?;
-        if self.manager.modules().iter().any(|module| module.id == id) {
-            return Err(format!("{} is installed already", shown(&id)));
+        let Offer { module, install, .. } = self.offered(named, "install")?;
+        if self.manager.modules().iter().any(|other| other.id == module) {
+            return Err(format!("{} is installed already", shown(&module)));
         }
-        install().map(|()| id)
+        install().map(|()| module)
+    }
+
+    /// Takes a module out that was offered and installed. To be called from outside of modules only.
+    ///
+    /// # Errors
+    /// None of that name is offered, it is not installed, or it serves on.
+    pub fn uninstall_offered(&self, named: &str) -> Result<SwapReport, String> {
+        let Offer { module, uninstall, .. } = self.offered(named, "take out")?;
+        if !self.manager.modules().iter().any(|other| other.id == module) {
+            return Err(format!("{} is not installed", shown(&module)));
+        }
+        uninstall()
+    }
+
+    fn offered(&self, named: &str, what_for: &str) -> Result<Offer, String> {
+        let offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = offers.iter().find(|offer| is_named(&offer.module, named)).cloned();
+        found.ok_or_else(|| {
+            let names: Vec<String> = offers.iter().map(|offer| shown(&offer.module)).collect();
+            format!("there is no module {named:?} to {what_for}; there are: {}", names.join(", "))
+        })
     }
 
     /// The manager.

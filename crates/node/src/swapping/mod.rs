@@ -13,7 +13,7 @@ mod repository;
 
 pub use attendant::Attendant;
 pub use catalogue::{Catalogue, UnknownModule, shown};
-pub use host::{HostError, HostOptions, SwapHost};
+pub use host::{HostError, HostOptions, Offer, SwapHost};
 pub use journal::FileJournal;
 pub use permissions::{Asker, Permissions};
 pub use repository::StoreRepository;

@@ -74,12 +74,13 @@ impl Permissions {
 
 impl Authority for Permissions {
     fn authorise(&self, who: &Principal, action: Action<'_>) -> Result<(), Denied> {
-        let (Action::Install(package) | Action::Swap(package) | Action::RollBack(package)) = action;
+        let (Action::Install(package) | Action::Uninstall(package) | Action::Swap(package) | Action::RollBack(package)) =
+            action;
         if package.origin != Package::BUILT_IN {
             return Err(Denied(format!("{package:?}: only what is compiled in is trusted")));
         }
         let may = match action {
-            Action::Install(_) => who.0 == HOST,
+            Action::Install(_) | Action::Uninstall(_) => who.0 == HOST,
             Action::Swap(_) | Action::RollBack(_) => self.knows(who),
         };
         if may { Ok(()) } else { Err(Denied(format!("{} may not replace modules", who.0))) }
@@ -110,7 +111,9 @@ mod tests {
             (Asker::Snmp("host".to_owned()), false),
         ] {
             assert_eq!(asked(asker.clone(), swap), may, "{asker:?}");
-            assert_eq!(asked(asker.clone(), Action::Install(&package)), asker == Asker::Host, "{asker:?}");
+            for action in [Action::Install(&package), Action::Uninstall(&package)] {
+                assert_eq!(asked(asker.clone(), action), asker == Asker::Host, "{asker:?}");
+            }
         }
         let foreign = Package { origin: "somebody".to_owned(), ..package.clone() };
         assert!(!asked(Asker::Host, Action::Swap(&foreign)));

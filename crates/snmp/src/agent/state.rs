@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::agent::index::RowKey;
 use crate::agent::row_status::{RowStatus, StorageType};
@@ -30,6 +30,11 @@ pub struct MibState {
     scalars: Vec<Option<OwnedValue>>,
     tables: Vec<Arc<Rows>>,
 }
+
+/// The state that a MIB module has in effect: a host resource that each version of the module keeps up to date, and that
+/// applications read whichever version serves.
+#[derive(Debug)]
+pub(super) struct InEffect(RwLock<Arc<MibState>>);
 
 /// What of a state is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +119,22 @@ impl fmt::Debug for Row {
     /// May hold keys and communities: never shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Row of {} columns", self.0.len())
+    }
+}
+
+impl InEffect {
+    /// Nothing yet.
+    pub(super) fn new(scheme: &Scheme) -> Self {
+        InEffect(RwLock::new(Arc::new(MibState::new(scheme))))
+    }
+
+    pub(super) fn get(&self) -> Arc<MibState> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Rows are shared: this costs some pointers.
+    pub(super) fn put(&self, state: &MibState) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state.clone());
     }
 }
 

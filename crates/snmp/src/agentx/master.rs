@@ -75,7 +75,7 @@ pub struct Span {
 pub struct Handled {
     /// What is to be sent back; empty: nothing.
     pub answer: Vec<u8>,
-    /// Whether the registered subtrees have changed.
+    /// Whether the registered subtrees or the capabilities have changed.
     pub has_changed: bool,
     /// What a sub-agent notifies of: variables, `snmpTrapOID.0` the first or second of them.
     pub notification: Option<Vec<Variable>>,
@@ -117,7 +117,8 @@ impl Master {
         handled
     }
 
-    /// Ends the sessions of a connection that is no more; whether the registered subtrees have changed by that.
+    /// Ends the sessions of a connection that is no more; whether the registered subtrees or the capabilities have changed
+    /// by that.
     pub fn connection_lost(&mut self, connection: u64) -> bool {
         let lost = |(&id, session): (&u32, &Session)| (session.connection == connection).then_some(id);
         let lost: Vec<u32> = self.sessions.iter().filter_map(lost).collect();
@@ -126,6 +127,14 @@ impl Master {
             has_changed |= self.end(session);
         }
         has_changed
+    }
+
+    /// Ends all sessions. Index values that they had are remembered.
+    pub fn end_all(&mut self) {
+        let sessions: Vec<u32> = self.sessions.keys().copied().collect();
+        for session in sessions {
+            self.end(session);
+        }
     }
 
     /// Where to ask for this name.
@@ -205,6 +214,11 @@ impl Master {
         subtrees
     }
 
+    /// What the sub-agents say that they implement: each an OID and a text of theirs.
+    pub fn capabilities(&self) -> impl Iterator<Item = (&Oid, &[u8])> {
+        self.sessions.values().flat_map(|session| &session.capabilities).map(|(id, text)| (id, &**text))
+    }
+
     /// How many sessions there are.
     pub fn session_count(&self) -> usize {
         self.sessions.len()
@@ -268,12 +282,16 @@ impl Master {
                 released.map_err(|place| (status::INDEX_NOT_ALLOCATED, place + 1))?;
                 return Ok(variables);
             }
-            Body::AddAgentCaps { id: capability, description } => self.add_capability(id, capability, description)?,
+            Body::AddAgentCaps { id: capability, description } => {
+                self.add_capability(id, capability, description)?;
+                handled.has_changed = true;
+            }
             Body::RemoveAgentCaps { id: capability } => {
                 let known = self.sessions.get_mut(&id).map(|session| &mut session.capabilities);
                 let known = known.ok_or((status::NOT_OPEN, 0))?;
                 let place = known.iter().position(|(known, _)| *known == capability);
                 known.remove(place.ok_or((status::UNKNOWN_AGENT_CAPS, 0))?);
+                handled.has_changed = true;
             }
             Body::Open { .. }
             | Body::Get(_)
@@ -303,12 +321,12 @@ impl Master {
         Ok(self.last_session)
     }
 
-    /// Whether the registered subtrees have changed by that.
+    /// Whether the registered subtrees or the capabilities have changed by that.
     fn end(&mut self, session: u32) -> bool {
         let Some(ended) = self.sessions.remove(&session) else { return false };
         self.indexes.release_all(session);
         if ended.registrations.is_empty() {
-            return false;
+            return !ended.capabilities.is_empty();
         }
         self.claims.retain(|_, claims| {
             claims.retain(|claim| claim.session != session);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Installed, OnPanic, SwapManager, SwapReport, Turn, Wanted};
 use crate::error::SwapError;
-use crate::event::Happening;
+use crate::event::{Cause, Happening};
 use crate::journal::{Change, VersionNumber};
 use crate::limits::RESTARTS_MAX;
 use crate::listening::{Probation, Request, RollBackState, SwapOptions};
@@ -80,13 +80,15 @@ impl SwapManager {
             });
             match verdict {
                 Some((module, reason)) => {
-                    self.tell(Happening::TakenBack { module: module.clone(), reason });
+                    self.tell(Happening::TakenBack { module: module.clone(), reason: reason.clone() });
+                    let cause = Cause::TakenBack { reason };
                     let state = RollBackState::MappedOrKept;
-                    let back = self.go_back(turn, &watch.before(), state, SwapOptions::default());
+                    let back = self.go_back(turn, &watch.before(), state, (SwapOptions::default(), cause.clone()));
                     let back = back.or_else(|error| match error {
                         // The broken version may be unable to say its state.
                         SwapError::Aborted { .. } => {
-                            self.go_back(turn, &watch.before(), RollBackState::Kept, SwapOptions::default())
+                            let options = SwapOptions::default();
+                            self.go_back(turn, &watch.before(), RollBackState::Kept, (options, cause))
                         }
                         error => Err(error),
                     });
@@ -125,13 +127,14 @@ impl SwapManager {
             };
             let done = match remedy {
                 Some((version, reason)) if version != installed.package.version.number() => {
-                    self.tell(Happening::TakenBack { module: id.clone(), reason });
+                    self.tell(Happening::TakenBack { module: id.clone(), reason: reason.clone() });
                     let to = [(id.clone(), version)];
-                    self.go_back(turn, &to, RollBackState::MappedOrKept, SwapOptions::default())
-                        .or_else(|_| self.go_back(turn, &to, RollBackState::Kept, SwapOptions::default()))
+                    let how = (SwapOptions::default(), Cause::TakenBack { reason });
+                    self.go_back(turn, &to, RollBackState::MappedOrKept, how.clone())
+                        .or_else(|_| self.go_back(turn, &to, RollBackState::Kept, how))
                         .map_err(|error| error.to_string())
                 }
-                Some(_) => self.restart(turn, &installed).map_err(|error| error.to_string()),
+                Some((_, reason)) => self.restart(turn, &installed, reason).map_err(|error| error.to_string()),
                 None => Err("nothing is left to try".to_owned()),
             };
             if let Err(reason) = done {
@@ -142,11 +145,11 @@ impl SwapManager {
     }
 
     /// Makes a module again, with the last state that was kept of it.
-    fn restart(&self, turn: &mut Turn, installed: &Installed) -> Result<SwapReport, SwapError> {
+    fn restart(&self, turn: &mut Turn, installed: &Installed, reason: String) -> Result<SwapReport, SwapError> {
         let id = &installed.package.id;
         let state = turn.repository.get(id)?.into_iter().next().map(|kept| kept.state);
         let wanted = Wanted { package: installed.package.clone(), state };
-        self.replace(turn, vec![wanted], SwapOptions::default())
+        self.replace(turn, vec![wanted], SwapOptions::default(), Cause::Restart { reason })
     }
 
     /// Modules with panics that were not attended to; from now on they are.

@@ -30,6 +30,10 @@ pub(super) struct Part {
     pub(super) given: Option<StateSet>,
     /// The state that the old version had.
     pub(super) retrieved: Option<StateSet>,
+    /// Whether the given state is another one than that.
+    pub(super) is_state_lost: bool,
+    /// Nothing takes its place: the old version is the new one, and its gate stays shut.
+    pub(super) leaves: bool,
 }
 
 /// All that the steps of one transaction need.
@@ -66,7 +70,10 @@ impl Participants for Swap<'_> {
             Step::Transfer(part) => self.transfer(*part),
             Step::Replace(part) => self.replace(*part),
             Step::Open(part) => {
-                self.round.open(*part, self.parts[*part].is_replaced);
+                match &self.parts[*part] {
+                    Part { leaves: true, is_replaced: true, .. } => self.round.bar(*part),
+                    Part { is_replaced, .. } => self.round.open(*part, *is_replaced),
+                }
                 Ok(())
             }
             Step::Tell { part, committed } => {
@@ -102,8 +109,11 @@ impl Swap<'_> {
     }
 
     fn vote(&mut self, part: usize) -> Result<(), ModuleError> {
-        let Part { place, old, new, .. } = &self.parts[part];
+        let Part { place, old, new, leaves, .. } = &self.parts[part];
         guarded(|| old.vote(Side::Old)).map_err(|no| said(place.id(), "the old version says no", &no))?;
+        if *leaves {
+            return Ok(());
+        }
         guarded(|| new.vote(Side::New)).map_err(|no| said(place.id(), "the new version says no", &no))
     }
 
@@ -150,6 +160,7 @@ impl Swap<'_> {
             // The old version may be broken: then what it had is lost, and the given state is the reason to go on.
             Some(given) => {
                 part.retrieved = retrieved.ok();
+                part.is_state_lost = part.retrieved.as_ref() != Some(given);
                 given.clone()
             }
             None => {
@@ -158,6 +169,9 @@ impl Swap<'_> {
                 state
             }
         };
+        if part.leaves {
+            return Ok(());
+        }
         let state = map(&part.path, state).map_err(|error| said(id, "its state can't be mapped", &error))?;
         let resources = guarded(|| Ok(part.old.resources())).map_err(|error| said(id, "resources", &error))?;
         guarded(|| part.new.restore(&state, &resources))
@@ -168,6 +182,7 @@ impl Swap<'_> {
         let quiet =
             self.round.quiet().map_err(|inside| ModuleError(format!("{inside} calls inside after the drain")))?;
         let part = &mut self.parts[part];
+        part.is_replaced |= part.leaves;
         if let (Some(candidate), false) = (part.spare.take(), part.is_replaced) {
             part.spare = Some(part.place.replace(&quiet, candidate));
             part.is_replaced = true;
@@ -176,10 +191,12 @@ impl Swap<'_> {
     }
 
     fn tell(&mut self, part: usize, committed: bool) {
-        let Part { place, old, new, spare, .. } = &mut self.parts[part];
+        let Part { place, old, new, spare, leaves, .. } = &mut self.parts[part];
         let told = if committed {
             guarded(|| {
-                new.committed();
+                if !*leaves {
+                    new.committed();
+                }
                 Ok(())
             })
             .and(guarded(|| {
@@ -192,7 +209,9 @@ impl Swap<'_> {
                 Ok(())
             })
             .and(guarded(|| {
-                new.aborted(Side::New);
+                if !*leaves {
+                    new.aborted(Side::New);
+                }
                 Ok(())
             }))
         };

@@ -3,6 +3,7 @@
 
 use super::{Installed, SwapManager, SwapReport, Turn, Wanted};
 use crate::error::SwapError;
+use crate::event::Cause;
 use crate::journal::VersionNumber;
 use crate::listening::{RollBackState, SwapOptions};
 use crate::module::ModuleId;
@@ -29,7 +30,7 @@ impl SwapManager {
         for (id, version) in to {
             self.authorise(who, Action::RollBack(&package_of(&turn, id, *version)?))?;
         }
-        self.go_back(&mut turn, to, state, options)
+        self.go_back(&mut turn, to, state, (options, Cause::RollBack))
     }
 
     pub(super) fn go_back(
@@ -37,7 +38,7 @@ impl SwapManager {
         turn: &mut Turn,
         to: &[(ModuleId, VersionNumber)],
         state: RollBackState,
-        options: SwapOptions,
+        (options, cause): (SwapOptions, Cause),
     ) -> Result<SwapReport, SwapError> {
         let mut wanted = Vec::new();
         for (id, version) in to {
@@ -50,7 +51,7 @@ impl SwapManager {
             };
             wanted.push(Wanted { package, state });
         }
-        self.replace(turn, wanted, options)
+        self.replace(turn, wanted, options, cause)
     }
 
     fn can_map_back(&self, package: &Package) -> Result<bool, SwapError> {

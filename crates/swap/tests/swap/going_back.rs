@@ -5,14 +5,22 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hamsa_swap::{
-    CallError, Happening, Installation, ModuleId, OnPanic, Probation, Proxy, RollBackState, SwapError, SwapManager,
-    SwapOptions,
+    CallError, Cause, Happening, Installation, ModuleId, OnPanic, Probation, Proxy, RollBackState, SwapError,
+    SwapManager, SwapOptions,
 };
 
 use super::fixtures::{Counter, CounterError, Switches, Traits, both_ways, install, manager, someone};
 
 fn id() -> ModuleId {
     ModuleId::new("counter", "c")
+}
+
+/// The first commit among some events: why, and whose state was lost.
+fn committed(said: &[Happening]) -> Option<(Cause, Vec<ModuleId>)> {
+    said.iter().find_map(|what| match what {
+        Happening::Committed { cause, state_lost, .. } => Some((cause.clone(), state_lost.clone())),
+        _ => None,
+    })
 }
 
 fn version(manager: &SwapManager) -> (u32, u32) {
@@ -100,9 +108,34 @@ fn a_version_on_probation_that_panics_is_taken_back_by_itself() {
     manager.attend();
     assert_eq!(version(&manager), (1, 0));
     assert_eq!(proxy.add(1), Ok(2));
-    let said =
-        std::iter::from_fn(|| observer.next_event()).find(|event| matches!(event.what, Happening::TakenBack { .. }));
-    assert!(said.is_some());
+    let said: Vec<Happening> = std::iter::from_fn(|| observer.next_event()).map(|event| event.what).collect();
+    assert!(said.iter().any(|what| matches!(what, Happening::TakenBack { .. })), "{said:?}");
+    let reason = "2 panics, 1 are allowed".to_owned();
+    assert_eq!(committed(&said), Some((Cause::TakenBack { reason }, vec![])), "the state could be mapped back");
+}
+
+#[test]
+fn where_no_way_leads_back_from_probation_it_is_said_that_state_is_lost() {
+    let manager = manager();
+    let proxy = install(&manager, Traits::of(1, 0).package("c"));
+    proxy.add(1).unwrap();
+    let switches: Arc<Switches> = Arc::default();
+    let forward_only = both_ways()[..1].to_vec();
+    let new = Traits { schema: 2, mappings: forward_only, switches: Arc::clone(&switches), ..Traits::of(2, 0) };
+    let probation =
+        Probation { lasts: Duration::from_secs(3600), panics_max: 0, error_rate_max: 1.0, calls_min: u64::MAX };
+    let options = SwapOptions { probation: Some(probation), ..SwapOptions::default() };
+    assert_eq!(manager.swap(&someone(), vec![new.package("c")], options).unwrap().state_lost, []);
+    proxy.add(10).unwrap();
+    switches.panics.store(true, Ordering::Release);
+    assert!(panicked(&proxy.add(1)));
+    let observer = manager.observe(100);
+    manager.attend();
+    assert_eq!(proxy.add(0), Ok(1));
+    let said: Vec<Happening> = std::iter::from_fn(|| observer.next_event()).map(|event| event.what).collect();
+    let (cause, lost) = committed(&said).unwrap();
+    assert!(matches!(cause, Cause::TakenBack { .. }), "{cause:?}");
+    assert_eq!((lost, manager.history()[0].state_lost.clone()), (vec![id()], vec![id()]));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod fixtures;
 mod going_back;
+mod taking_out;
 mod three_cases;
 mod transactions;
 mod under_load;

@@ -9,6 +9,6 @@ mod module;
 mod server;
 mod transport;
 
-pub(super) use module::{NAME, Subagents, agentx_packages, first_resources, first_state};
+pub(super) use module::{NAME, Subagents, agentx_packages, first_resources, first_state, resumed_state};
 pub(super) use server::{AgentxServer, Listeners, ServerOptions};
 pub(super) use transport::Transport;

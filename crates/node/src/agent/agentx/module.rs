@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use hamsa_snmp::agent::mibs::Capability;
 use hamsa_snmp::agent::{Keep, SearchRange, SetBinding, SetError, SetId, SetRequest, StateError};
 use hamsa_snmp::agentx::{Body, Master, Packet, Range, Span, Variable};
 use hamsa_snmp::pdu::ErrorStatus;
@@ -33,15 +34,18 @@ const TRANSPORT: &str = "transport";
 /// What the module does besides what MIB modules do.
 #[kind("sub-agents")]
 pub(super) trait SubagentService {
-    /// Takes in a packet that is no answer. What is to be sent back, whether the subtrees have changed, whether it was a
-    /// notification.
+    /// Takes in a packet that is no answer. What is to be sent back, whether subtrees or capabilities have changed,
+    /// whether it was a notification.
     fn message(&self, connection: u64, octets: Vec<u8>) -> Result<(Vec<u8>, bool, bool), CallError>;
 
-    /// Ends a connection's sessions. Whether the subtrees have changed.
+    /// Ends a connection's sessions. Whether subtrees or capabilities have changed.
     fn gone(&self, connection: u64) -> Result<bool, CallError>;
 
     /// What sub-agents are to be told when the agent ends.
     fn farewells(&self) -> Result<Vec<(u64, Vec<u8>)>, CallError>;
+
+    /// What sub-agents say that they implement: OIDs and texts.
+    fn capabilities(&self) -> Result<Vec<(String, Vec<u8>)>, CallError>;
 }
 
 /// The way to what the module does besides: calls by name.
@@ -56,7 +60,20 @@ impl Subagents {
         self.call("gone", vec![connection.to_dyn()])
     }
 
-    pub(super) fn farewells(&self) -> Result<Vec<(u64, Vec<u8>)>, CallError> {
+    /// What sub-agents implement; what is no text is made one.
+    pub(in crate::agent) fn capabilities(&self) -> Result<Vec<Capability>, CallError> {
+        let listed: Vec<(String, Vec<u8>)> = self.call("capabilities", Vec::new())?;
+        let capability = |(id, text): (String, Vec<u8>)| {
+            let id: Oid = id.parse().ok()?;
+            // A DisplayString (RFC 2579).
+            let is_shown = |octet: &u8| octet.is_ascii() && !octet.is_ascii_control();
+            let shown = text.iter().map(|octet| if is_shown(octet) { char::from(*octet) } else { '?' });
+            Some(Capability { id, description: shown.take(255).collect() })
+        };
+        Ok(listed.into_iter().filter_map(capability).collect())
+    }
+
+    pub(in crate::agent) fn farewells(&self) -> Result<Vec<(u64, Vec<u8>)>, CallError> {
         self.call("farewells", Vec::new())
     }
 
@@ -90,6 +107,14 @@ pub(in crate::agent) fn agentx_packages(started: Instant) -> Vec<Package> {
 /// The state to begin with: no session.
 pub(in crate::agent) fn first_state(started: Instant) -> Result<StateSet, ModuleError> {
     state_of(&Master::new(started))
+}
+
+/// The state of a module that was taken out, for one that comes in its place: its sub-agents are gone.
+pub(in crate::agent) fn resumed_state(started: Instant, left: &StateSet) -> Result<StateSet, ModuleError> {
+    let octets = left.blob(SESSIONS).ok_or_else(|| ModuleError::new("the state has no sessions"))?;
+    let mut master = Master::restore(started, octets).map_err(ModuleError::new)?;
+    master.end_all();
+    state_of(&master)
 }
 
 /// What the module is lent.
@@ -282,6 +307,11 @@ impl SubagentService for AgentxMib {
 
     fn farewells(&self) -> Result<Vec<(u64, Vec<u8>)>, CallError> {
         Ok(self.master().farewells())
+    }
+
+    fn capabilities(&self) -> Result<Vec<(String, Vec<u8>)>, CallError> {
+        let master = self.master();
+        Ok(master.capabilities().map(|(id, text)| (id.to_string(), text.to_vec())).collect())
     }
 }
 

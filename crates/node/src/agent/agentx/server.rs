@@ -9,15 +9,19 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
+use hamsa_snmp::VarBindBuf;
 use hamsa_snmp::agentx::{Body, HEADER_OCTETS, Header, Packet, Response, frame_octets, status};
+use hamsa_snmp::notification::Notification;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::super::LOOK;
+use super::super::notifier::Teller;
 use super::module::Subagents;
 use super::transport::{Event, Stream, Transport};
 
@@ -40,6 +44,10 @@ pub(in crate::agent) struct ServerOptions {
     pub(in crate::agent) subagents: Subagents,
     /// Registers the module anew.
     pub(in crate::agent) settle: Box<dyn Fn() + Send>,
+    /// Where sub-agents' notifications go.
+    pub(in crate::agent) teller: Teller,
+    /// When `sysUpTime` was zero.
+    pub(in crate::agent) started: Instant,
 }
 
 /// The threads. They end when it is dropped, and sub-agents are told so.
@@ -68,13 +76,14 @@ impl Listeners {
 impl AgentxServer {
     /// Starts the threads.
     pub(in crate::agent) fn start(options: ServerOptions) -> io::Result<Self> {
-        let ServerOptions { listeners, transport, events, subagents, settle } = options;
+        let ServerOptions { listeners, transport, events, subagents, settle, teller, started } = options;
         let stop = Arc::new(AtomicBool::new(false));
         let mut server =
             AgentxServer { path: listeners.path.clone(), stop: stop.clone(), acceptor: None, administrator: None };
         let is_over = stop.clone();
         let administrated = transport.clone();
-        let administrate = move || administrate(&administrated, &events, &subagents, &*settle, &is_over);
+        let administrator = Administrator { transport: administrated, subagents, settle, teller, started };
+        let administrate = move || administrator.run(&events, &is_over);
         server.administrator = Some(thread::Builder::new().name("agentx".into()).spawn(administrate)?);
         let accept = move || accept(&listeners, &transport, &stop);
         server.acceptor = Some(thread::Builder::new().name("agentx accept".into()).spawn(accept)?);
@@ -191,46 +200,63 @@ fn read(mut stream: &Stream, connection: u64, transport: &Transport) -> io::Resu
     }
 }
 
-fn administrate(
-    transport: &Transport,
-    events: &Receiver<Event>,
-    subagents: &Subagents,
-    settle: &dyn Fn(),
-    is_over: &AtomicBool,
-) {
-    let notifications = AtomicU64::new(0);
-    while !is_over.load(Ordering::Acquire) {
-        match events.recv_timeout(LOOK) {
-            Ok(Event::Message { connection, octets }) => match subagents.message(connection, &octets) {
-                Ok((answer, has_changed, is_notification)) => {
-                    if is_notification {
-                        // The agent has nobody yet who would send it on.
-                        let total = notifications.fetch_add(1, Ordering::Relaxed) + 1;
-                        tracing::info!(connection, total, "a sub-agent notifies of something");
-                    }
-                    if has_changed {
-                        // Who hears that it has registered can be asked.
-                        settle();
-                    }
-                    if !answer.is_empty() {
-                        // If it is gone, its reader says so.
-                        let _ = transport.send(connection, &answer);
-                    }
-                }
-                Err(error) => tracing::warn!(connection, %error, "a sub-agent's packet is not answered"),
-            },
-            Ok(Event::Gone(connection)) => match subagents.gone(connection) {
-                Ok(true) => settle(),
-                Ok(false) => {}
-                Err(error) => tracing::warn!(connection, %error, "a sub-agent's sessions are not ended"),
-            },
-            Ok(Event::Settle) => settle(),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+struct Administrator {
+    transport: Arc<Transport>,
+    subagents: Subagents,
+    settle: Box<dyn Fn() + Send>,
+    teller: Teller,
+    started: Instant,
+}
+
+impl Administrator {
+    fn run(&self, events: &Receiver<Event>, is_over: &AtomicBool) {
+        while !is_over.load(Ordering::Acquire) {
+            match events.recv_timeout(LOOK) {
+                Ok(Event::Message { connection, octets }) => self.message(connection, &octets),
+                Ok(Event::Gone(connection)) => match self.subagents.gone(connection) {
+                    Ok(true) => (self.settle)(),
+                    Ok(false) => {}
+                    Err(error) => tracing::warn!(connection, %error, "a sub-agent's sessions are not ended"),
+                },
+                Ok(Event::Settle) => (self.settle)(),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+        for (connection, farewell) in self.subagents.farewells().unwrap_or_default() {
+            // Who does not hear it sees the connection end.
+            let _ = self.transport.send(connection, &farewell);
         }
     }
-    for (connection, farewell) in subagents.farewells().unwrap_or_default() {
-        // Who does not hear it sees the connection end.
-        let _ = transport.send(connection, &farewell);
+
+    fn message(&self, connection: u64, octets: &[u8]) {
+        match self.subagents.message(connection, octets) {
+            Ok((answer, has_changed, is_notification)) => {
+                if is_notification {
+                    self.pass_on(connection, octets);
+                }
+                if has_changed {
+                    // Who hears that it has registered can be asked.
+                    (self.settle)();
+                }
+                if !answer.is_empty() {
+                    // If it is gone, its reader says so.
+                    let _ = self.transport.send(connection, &answer);
+                }
+            }
+            Err(error) => tracing::warn!(connection, %error, "a sub-agent's packet is not answered"),
+        }
+    }
+
+    /// RFC 2741 §7.1.11: the agent's `sysUpTime` where the sub-agent does not say its own.
+    fn pass_on(&self, connection: u64, octets: &[u8]) {
+        let Ok(Packet { body: Body::Notify(variables), .. }) = Packet::decode(octets) else { return };
+        let mut list = VarBindBuf::new();
+        variables.iter().for_each(|variable| list.push(variable.name.as_oid(), variable.value.as_value()));
+        let ticks = (self.started.elapsed().as_millis() / 10) as u32;
+        match Notification::from_variables(list.as_list(), ticks) {
+            Ok(notification) => self.teller.tell(notification),
+            Err(error) => tracing::warn!(connection, %error, "a sub-agent's notification is not sent on"),
+        }
     }
 }

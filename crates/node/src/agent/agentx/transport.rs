@@ -27,7 +27,7 @@ pub(in crate::agent) enum Event {
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unanswered {
+pub(in crate::agent) enum Unanswered {
     /// The connection is no more.
     Gone,
     /// Time is up.
@@ -116,7 +116,7 @@ impl Transport {
     }
 
     /// Sends a packet. A sub-agent that does not take it in time loses its connection.
-    pub(super) fn send(&self, connection: u64, octets: &[u8]) -> Result<(), Unanswered> {
+    pub(in crate::agent) fn send(&self, connection: u64, octets: &[u8]) -> Result<(), Unanswered> {
         let link = lock(&self.connections).get(&connection).cloned().ok_or(Unanswered::Gone)?;
         let _writing = lock(&link.writing);
         (&link.stream).write_all(octets).map_err(|error| {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use hamsa_snmp::Oid;
+use hamsa_snmp::engine::EngineId;
 use hamsa_snmp::message::{SecurityLevel, Version};
 use hamsa_snmp::usm::{AuthProtocolId, PrivProtocolId};
 
@@ -127,6 +128,10 @@ section! {
         /// The password for privacy.
         restart priv_password: Field<Secret> = SecretKind::PASSWORD, secret("no encryption"),
             example("replace this one too");
+        /// The engine that knows this user, if that is not the agent's own: the one that an inform is for, or one behind
+        /// the agent's proxy. The agent speaks to it in this name, and nobody can ask the agent by it.
+        restart engine_id: Field<EngineId> = engine_id(), optional("the agent's own"),
+            example("80001f8804636f6c6c6563746f72");
         /// How far messages must be secured at least.
         restart level: Field<SecurityLevel> = OneOf(&LEVELS, SecurityLevel::name),
             optional("the highest that the protocols allow"), example("authPriv");
@@ -143,6 +148,14 @@ fn ascii() -> Text<String> {
         if is_text { Ok(text.to_owned()) } else { Err("not such a text".to_owned()) }
     }
     Text { allowed: "a text of at most 255 ASCII characters (RFC 2579 DisplayString)".into(), parse }
+}
+
+fn engine_id() -> Text<EngineId> {
+    fn parse(text: &str) -> Result<EngineId, String> {
+        let id: EngineId = text.parse().map_err(|error: <EngineId as FromStr>::Err| error.to_string())?;
+        if id.as_octets().len() < 5 { Err("an engine ID has 5 octets at least".to_owned()) } else { Ok(id) }
+    }
+    Text { allowed: "an snmpEngineID in hexadecimal, 5 to 32 octets, as in \"80001f8804636f6c\"".into(), parse }
 }
 
 fn oid() -> Text<Oid> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hamsa_snmp::Oid;
-use hamsa_snmp::engine::Name;
+use hamsa_snmp::engine::{EngineId, Name};
 use hamsa_snmp::message::{SecurityLevel, Version};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -118,6 +118,8 @@ pub struct CommunityConfig {
 pub struct UserConfig {
     /// Its name, 1 to 32 octets.
     pub user: Name,
+    /// The engine that knows it; `None`: the agent's own.
+    pub engine_id: Option<EngineId>,
     /// How it authenticates, if it does.
     pub authentication: Option<UserAuthentication>,
     /// How far its messages must be secured.
@@ -327,7 +329,8 @@ fn user(name: &str, table: &mut TableReader<'_, '_>, views: &Views) -> Option<Us
     let authentication = keys.auth_protocol.value().zip(keys.auth_password.value());
     let authentication = authentication.map(|(protocol, password)| UserAuthentication { protocol, password, privacy });
     let level = keys.level.value().unwrap_or(highest);
-    Some(UserConfig { user: Name::new(name).ok()?, authentication, level, access: keys.access, view })
+    let engine_id = keys.engine_id.value();
+    Some(UserConfig { user: Name::new(name).ok()?, engine_id, authentication, level, access: keys.access, view })
 }
 
 type Views = BTreeMap<String, Option<ViewConfig>>;

@@ -16,10 +16,10 @@ mod vacm;
 
 pub use community::{CommunityMib, CommunityRules};
 pub use framework::{FrameworkMib, FrameworkRules, MpdMib, MpdRules};
-pub use notification::{NotificationMib, NotificationRules, Notify};
-pub use proxy::{Proxy, ProxyMib, ProxyRules, ProxyType};
+pub use notification::{NotificationMib, NotificationRules, NotificationTable, Notify};
+pub use proxy::{Proxy, ProxyMib, ProxyRules, ProxyTable, ProxyType};
 pub use system::{Capability, SystemIdentity, SystemMib, SystemRules};
-pub use target::{Target, TargetMib, TargetParams, TargetRules};
+pub use target::{Target, TargetMib, TargetParams, TargetRules, TargetTable};
 pub use usm::{PutUserError, UsmMib, UsmRules};
 pub use vacm::{VacmMib, VacmRules};
 

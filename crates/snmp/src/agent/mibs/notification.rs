@@ -1,18 +1,24 @@
 //! SNMP-NOTIFICATION-MIB (RFC 3413 §4.2): which targets hear of what.
 
+use std::sync::Arc;
+
 use crate::agent::index::{IndexValue, RowKey};
 use crate::agent::mibs::name;
 use crate::agent::row_status::{RowStatus, StorageType};
 use crate::agent::scheme::{Column, IndexPart, Initial, Scheme, Syntax, TableScheme};
-use crate::agent::state::{MibState, Row};
+use crate::agent::state::{InEffect, MibState, Row};
 use crate::agent::tabular::{PutRowError, Rules, Tabular};
 use crate::engine::Name;
 use crate::limits::MAX_TABLE_ROWS;
 use crate::oid::OidRef;
 use crate::value::OwnedValue;
 
-/// The rules of SNMP-NOTIFICATION-MIB: there are none.
-pub struct NotificationRules;
+/// Who is told of what: what SNMP-NOTIFICATION-MIB has in effect.
+#[derive(Debug)]
+pub struct NotificationTable(InEffect);
+
+/// The rules of SNMP-NOTIFICATION-MIB.
+pub struct NotificationRules(Arc<NotificationTable>);
 
 /// SNMP-NOTIFICATION-MIB.
 pub type NotificationMib = Tabular<NotificationRules>;
@@ -76,15 +82,23 @@ impl Rules for NotificationRules {
     fn scheme(&self) -> &'static Scheme {
         &SCHEME
     }
-}
 
-impl Default for NotificationMib {
-    fn default() -> Self {
-        Tabular::new(NotificationRules)
+    fn publish(&self, _: &MibState, after: &MibState) {
+        self.0.0.put(after);
     }
 }
 
 impl NotificationMib {
+    /// The module that puts its rows into this table.
+    pub fn of(table: Arc<NotificationTable>) -> Self {
+        Tabular::new(NotificationRules(table))
+    }
+
+    /// What it has put into effect.
+    pub fn table(&self) -> &Arc<NotificationTable> {
+        &self.rules.0
+    }
+
     /// Adds a row of `snmpNotifyTable` from a configuration, or replaces it.
     pub fn put_notify(&self, notify: &Notify, storage: StorageType) -> Result<(), PutRowError> {
         let cells = [
@@ -94,10 +108,18 @@ impl NotificationMib {
         ];
         self.put_row(NOTIFY, &[IndexValue::octets(notify.name.as_octets())], cells)
     }
+}
 
+impl Default for NotificationTable {
+    fn default() -> Self {
+        NotificationTable(InEffect::new(&SCHEME))
+    }
+}
+
+impl NotificationTable {
     /// The active rows of `snmpNotifyTable` that name a tag, in the order of their names.
     pub fn notifies(&self) -> Vec<Notify> {
-        let state = self.current();
+        let state = self.0.get();
         let scheme = &SCHEME.tables[NOTIFY];
         let active = state.rows(NOTIFY).iter().filter(|(_, row)| row.status(scheme) == RowStatus::Active);
         active
@@ -120,7 +142,7 @@ impl NotificationMib {
         trap_oid: OidRef<'_>,
         variables: impl IntoIterator<Item = OidRef<'n>>,
     ) -> bool {
-        let state = self.current();
+        let state = self.0.get();
         let key = RowKey::new(SCHEME.tables[PROFILES].index, &[IndexValue::octets(params.as_octets())]);
         let Some(profile) = key.and_then(|key| state.rows(PROFILES).get(&key).cloned()) else { return true };
         if profile.status(&SCHEME.tables[PROFILES]) != RowStatus::Active {
@@ -154,7 +176,7 @@ impl Filter<'_> {
 
 fn filters<'s>(state: &'s MibState, profile: &[u8]) -> Vec<Filter<'s>> {
     let scheme = &SCHEME.tables[FILTERS];
-    let filter = |(key, row): (&RowKey, &'s std::sync::Arc<Row>)| {
+    let filter = |(key, row): (&RowKey, &'s Arc<Row>)| {
         let index = key.values(scheme.index)?;
         let [IndexValue::Octets(own), IndexValue::Oid(subtree)] = &index[..] else { return None };
         let is_meant = own == profile && row.status(scheme) == RowStatus::Active;

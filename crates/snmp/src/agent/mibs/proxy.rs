@@ -1,16 +1,23 @@
 //! SNMP-PROXY-MIB (RFC 3413 §4.3): what is to be passed on, and where to.
 
+use std::sync::Arc;
+
 use crate::agent::index::IndexValue;
 use crate::agent::mibs::name;
 use crate::agent::row_status::{RowStatus, StorageType};
 use crate::agent::scheme::{Column, IndexPart, Initial, Scheme, Syntax, TableScheme};
+use crate::agent::state::{InEffect, MibState};
 use crate::agent::tabular::{PutRowError, Rules, Tabular};
 use crate::engine::{EngineId, Name};
 use crate::limits::MAX_TABLE_ROWS;
 use crate::value::OwnedValue;
 
-/// The rules of SNMP-PROXY-MIB: there are none.
-pub struct ProxyRules;
+/// What is passed on: what SNMP-PROXY-MIB has in effect.
+#[derive(Debug)]
+pub struct ProxyTable(InEffect);
+
+/// The rules of SNMP-PROXY-MIB.
+pub struct ProxyRules(Arc<ProxyTable>);
 
 /// SNMP-PROXY-MIB.
 pub type ProxyMib = Tabular<ProxyRules>;
@@ -74,15 +81,23 @@ impl Rules for ProxyRules {
     fn scheme(&self) -> &'static Scheme {
         &SCHEME
     }
-}
 
-impl Default for ProxyMib {
-    fn default() -> Self {
-        Tabular::new(ProxyRules)
+    fn publish(&self, _: &MibState, after: &MibState) {
+        self.0.0.put(after);
     }
 }
 
 impl ProxyMib {
+    /// The module that puts its rows into this table.
+    pub fn of(table: Arc<ProxyTable>) -> Self {
+        Tabular::new(ProxyRules(table))
+    }
+
+    /// What it has put into effect.
+    pub fn table(&self) -> &Arc<ProxyTable> {
+        &self.rules.0
+    }
+
     /// Adds a row from a configuration, or replaces it.
     pub fn put_proxy(&self, proxy: &Proxy, storage: StorageType) -> Result<(), PutRowError> {
         let text = |octets: &[u8]| OwnedValue::OctetString(octets.into());
@@ -97,10 +112,18 @@ impl ProxyMib {
         ];
         self.put_row(PROXIES, &[IndexValue::octets(proxy.name.as_octets())], cells)
     }
+}
 
+impl Default for ProxyTable {
+    fn default() -> Self {
+        ProxyTable(InEffect::new(&SCHEME))
+    }
+}
+
+impl ProxyTable {
     /// The active rows, in the order of their names.
     pub fn proxies(&self) -> Vec<Proxy> {
-        let state = self.current();
+        let state = self.0.get();
         let scheme = &SCHEME.tables[PROXIES];
         let active = state.rows(PROXIES).iter().filter(|(_, row)| row.status(scheme) == RowStatus::Active);
         active

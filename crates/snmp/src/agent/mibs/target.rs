@@ -10,7 +10,7 @@ use crate::agent::index::{IndexValue, RowKey};
 use crate::agent::mibs::name;
 use crate::agent::row_status::{Refused, RowStatus, StorageType};
 use crate::agent::scheme::{Column, IndexPart, Initial, Scalar, Scheme, Source, Syntax, TableScheme, tags};
-use crate::agent::state::{MibState, Row};
+use crate::agent::state::{InEffect, MibState, Row};
 use crate::agent::tabular::{PutRowError, RowChange, Rules, Tabular};
 use crate::engine::{EngineStats, Name, Statistic, security_model};
 use crate::limits::MAX_TABLE_ROWS;
@@ -19,8 +19,15 @@ use crate::oid::OidRef;
 use crate::pdu::ErrorStatus;
 use crate::value::{OwnedValue, Value};
 
+/// The targets that there are: what SNMP-TARGET-MIB has in effect.
+#[derive(Debug)]
+pub struct TargetTable(InEffect);
+
 /// The rules of SNMP-TARGET-MIB.
-pub struct TargetRules(Arc<EngineStats>);
+pub struct TargetRules {
+    stats: Arc<EngineStats>,
+    table: Arc<TargetTable>,
+}
 
 /// SNMP-TARGET-MIB.
 pub type TargetMib = Tabular<TargetRules>;
@@ -140,7 +147,7 @@ impl Rules for TargetRules {
 
     fn computed(&self, _now: Instant, scalar: usize) -> Option<OwnedValue> {
         let statistic = if scalar == 1 { Statistic::UnavailableContexts } else { Statistic::UnknownContexts };
-        Some(OwnedValue::Counter32(self.0.get(statistic)))
+        Some(OwnedValue::Counter32(self.stats.get(statistic)))
     }
 
     fn complete(&self, change: &mut RowChange<'_>) -> Result<bool, Refused> {
@@ -173,12 +180,21 @@ impl Rules for TargetRules {
         }
         Ok(true)
     }
+
+    fn publish(&self, _: &MibState, after: &MibState) {
+        self.table.0.put(after);
+    }
 }
 
 impl TargetMib {
-    /// The module of the engine with these counters.
-    pub fn of(stats: Arc<EngineStats>) -> Self {
-        Tabular::new(TargetRules(stats))
+    /// The module of the engine with these counters, which puts targets into this table.
+    pub fn of(stats: Arc<EngineStats>, table: Arc<TargetTable>) -> Self {
+        Tabular::new(TargetRules { stats, table })
+    }
+
+    /// The targets that it has put into effect.
+    pub fn table(&self) -> &Arc<TargetTable> {
+        &self.rules.table
     }
 
     /// Adds a target from a configuration, with its parameters, or replaces both.
@@ -211,24 +227,32 @@ impl TargetMib {
         ];
         self.put_row(ADDRESSES, &[IndexValue::octets(target.name.as_octets())], cells)
     }
+}
 
+impl Default for TargetTable {
+    fn default() -> Self {
+        TargetTable(InEffect::new(&SCHEME))
+    }
+}
+
+impl TargetTable {
     /// The target of this name; `None` unless it is active and so are its parameters.
     pub fn target(&self, target: &Name) -> Option<Target> {
-        let state = self.current();
+        let state = self.0.get();
         let key = RowKey::new(SCHEME.tables[ADDRESSES].index, &[IndexValue::octets(target.as_octets())])?;
         to_target(&state, &key, state.rows(ADDRESSES).get(&key)?)
     }
 
     /// The targets that have a tag, in the order of their names.
     pub fn tagged(&self, tag: &[u8]) -> Vec<Target> {
-        let state = self.current();
+        let state = self.0.get();
         let having = state.rows(ADDRESSES).iter().filter(|(_, row)| tags(row.octets(TAG_LIST)).any(|own| own == tag));
         having.filter_map(|(key, row)| to_target(&state, key, row)).collect()
     }
 
     /// The parameters of this name, if they are active.
     pub fn params(&self, params: &Name) -> Option<TargetParams> {
-        to_params(&self.current(), params)
+        to_params(&self.0.get(), params)
     }
 }
 

@@ -1,12 +1,10 @@
 //! The engines that a member can have, and their tasks.
 
+use std::any::Any;
 use std::io::Write;
 use std::time::Duration;
 
-use anyhow::bail;
 use hamsa_group::{Capabilities, EnginePort, GroupEngine};
-#[cfg(feature = "corosync")]
-use hamsa_group_corosync::Daemon;
 use hamsa_group_embedded::{Embedded, EmbeddedOptions, Fault};
 use hamsa_group_member::{EnginePlan, MemberPlan, Notice};
 use tokio::sync::mpsc;
@@ -33,8 +31,8 @@ pub(crate) struct Engine {
     /// Says that the connection has ended.
     wanted: mpsc::Sender<()>,
     faults: mpsc::Sender<Fault>,
-    #[cfg(feature = "corosync")]
-    _daemon: Option<Daemon>,
+    /// What runs it.
+    _keeper: Box<dyn Any>,
 }
 
 impl Engine {
@@ -42,37 +40,33 @@ impl Engine {
         let (give, ports) = mpsc::channel(1);
         let (wanted, is_wanted) = mpsc::channel(1);
         let (faults, is_faulty) = mpsc::channel(1);
-        let capabilities;
-        #[cfg(feature = "corosync")]
-        let mut daemon = None;
-        match &plan.engine {
+        let (capabilities, keeper): (_, Box<dyn Any>) = match &plan.engine {
             EnginePlan::Embedded { socket } => {
-                capabilities = hamsa_group::embedded::Hub::capabilities();
                 wanted.try_send(())?;
                 let (socket, cluster) = (socket.clone(), CLUSTER.to_owned());
                 let options = EmbeddedOptions { socket, cluster, node: plan.node, allow_faults: true };
                 tokio::spawn(keep_connected(Embedded::new(options), is_wanted, is_faulty, give));
+                (hamsa_group::embedded::Hub::capabilities(), Box::new(()))
             }
-            #[cfg(feature = "corosync")]
+            // These connect again by themselves.
             EnginePlan::Corosync { directory, key, token_ms, nodes } => {
                 let ring = corosync::ring(*token_ms, nodes)?;
-                let (started, port) = corosync::start(ring, plan.node, key, directory)?;
-                capabilities = port.capabilities();
-                daemon = Some(started);
-                // It connects again by itself.
+                let (daemon, port) = corosync::start(ring, plan.node, key, directory)?;
+                let capabilities = port.capabilities();
                 give.try_send(port)?;
+                (capabilities, Box::new(daemon))
             }
-            #[allow(unreachable_patterns, reason = "with all features there are no others")]
-            other => bail!("this program was built without the feature for {other:?}"),
-        }
-        Ok(Engine {
-            capabilities,
-            ports,
-            wanted,
-            faults,
-            #[cfg(feature = "corosync")]
-            _daemon: daemon,
-        })
+            #[cfg(feature = "zenoh")]
+            EnginePlan::Zenoh { hub, is_hub, peer } => {
+                let (engine, port) = zenoh::start(plan.node, hub, *is_hub, *peer).await?;
+                let capabilities = port.capabilities();
+                give.try_send(port)?;
+                (capabilities, Box::new(engine))
+            }
+            #[cfg(not(feature = "zenoh"))]
+            EnginePlan::Zenoh { .. } => anyhow::bail!("this program was built without the feature `zenoh`"),
+        };
+        Ok(Engine { capabilities, ports, wanted, faults, _keeper: keeper })
     }
 
     /// The port was told lost, or has ended.
@@ -121,7 +115,6 @@ async fn keep_connected(
     }
 }
 
-#[cfg(feature = "corosync")]
 mod corosync {
     use std::collections::BTreeMap;
     use std::net::IpAddr;
@@ -155,5 +148,40 @@ mod corosync {
         })?;
         let group = GroupName::new(CLUSTER)?;
         Ok((daemon, CorosyncEngine::start_reconnecting(EngineOptions { group, node: Some(node) })?))
+    }
+}
+
+#[cfg(feature = "zenoh")]
+mod zenoh {
+    use std::time::Duration;
+
+    use hamsa_group::{EnginePort, Process};
+    use hamsa_group_zenoh::{Protection, Side, ZenohEngine, ZenohOptions};
+
+    use super::CLUSTER;
+
+    /// For a busy machine.
+    const LEASE: Duration = Duration::from_secs(1);
+
+    pub(super) async fn start(
+        node: u32,
+        hub: &str,
+        is_hub: bool,
+        peer: u32,
+    ) -> anyhow::Result<(ZenohEngine, EnginePort)> {
+        let process = |node| Process { node, process: 1 };
+        let hub = vec![hub.to_owned()];
+        let options = ZenohOptions {
+            enterprise: CLUSTER.to_owned(),
+            me: process(node),
+            side: if is_hub { Side::Hub { listen: hub } } else { Side::Site { hubs: hub } },
+            protection: Protection::None,
+            lease: LEASE,
+            name: format!("node-{node}"),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let engine = ZenohEngine::start(options).await?;
+        let port = engine.pair(process(peer)).await?;
+        Ok((engine, port))
     }
 }

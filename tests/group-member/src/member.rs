@@ -177,6 +177,11 @@ impl Running {
             Command::Send { group, count, bytes } => self.bursts.push_back(Burst { group, count, bytes }),
             Command::Slow(milliseconds) => self.slowness = Duration::from_millis(milliseconds),
             Command::Save => self.save()?,
+            Command::Count => {
+                let status = self.groups.status();
+                let missed = status.groups.iter().map(|group| group.counters.missed).sum();
+                notify(&Notice::Counted { exclusions: status.counters.exclusions, missed });
+            }
             Command::Fault(fault) => self.engine.inject(fault).await,
         }
         Ok(())

@@ -49,7 +49,7 @@ pub enum EnginePlan {
         /// Its socket.
         socket: PathBuf,
     },
-    /// Corosync, with a daemon of the member's own (feature `corosync`).
+    /// Corosync, with a daemon of the member's own.
     Corosync {
         /// The daemon's.
         directory: PathBuf,
@@ -59,6 +59,15 @@ pub enum EnginePlan {
         token_ms: u32,
         /// The ring's nodes by their numbers.
         nodes: BTreeMap<u32, IpAddr>,
+    },
+    /// A pair over Zenoh, on a link that is not protected (feature `zenoh`).
+    Zenoh {
+        /// Where the hub listens, `host:port`.
+        hub: String,
+        /// Whether this member is the hub.
+        is_hub: bool,
+        /// The other member's node.
+        peer: u32,
     },
 }
 
@@ -85,6 +94,8 @@ pub enum Command {
     Slow(u64),
     /// Keep the states on the disk as they are now; answered by [`Notice::Saved`].
     Save,
+    /// Tell [`Notice::Counted`].
+    Count,
     /// Have the embedded engine make a fault.
     Fault(Fault),
 }
@@ -107,6 +118,13 @@ pub enum Notice {
     },
     /// The states are on the disk.
     Saved,
+    /// What its groups have met since it began.
+    Counted {
+        /// Times that a member was left out that the engine listed and that said nothing.
+        exclusions: u64,
+        /// Times that a packet was missing.
+        missed: u64,
+    },
 }
 
 /// The states of a member as they are on the disk.

@@ -7,6 +7,7 @@ use std::process::{ChildStdin, Command as Program};
 use std::time::{Duration, Instant};
 
 use hamsa_group::{GroupName, Member};
+use hamsa_group_corosync::create_key;
 use hamsa_group_embedded::Fault;
 use hamsa_group_member::{Command, EnginePlan, GroupPlan, Kept, MemberPlan, Notice, judge};
 use hamsa_sim::groups::Record;
@@ -31,6 +32,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 pub enum Kind {
     Embedded,
     Corosync,
+    Zenoh,
 }
 
 impl Kind {
@@ -38,6 +40,7 @@ impl Kind {
     pub fn members(self, wanted: u32) -> u32 {
         match self {
             Kind::Embedded | Kind::Corosync => wanted,
+            Kind::Zenoh => wanted.min(2),
         }
     }
 }
@@ -98,12 +101,9 @@ pub fn plan(group: &GroupName) -> GroupPlan {
 impl Cluster {
     /// So many members, all started, in both groups.
     pub fn start(kind: Kind, members: u32, load: Load) -> Result<Self, Unavailable> {
-        let mut network = None;
+        let network = network(kind, members)?;
         let directory = TempDir::with_prefix("hamsa-contract-").unwrap();
-        if kind == Kind::Corosync {
-            network = Some(network_for_corosync(members)?);
-            create_key(&directory);
-        }
+        create_key(&directory.path().join("key")).unwrap();
         let test = std::thread::current().name().unwrap_or_default().replace("::", "-");
         let logs = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
         std::fs::create_dir_all(&logs).unwrap();
@@ -162,6 +162,9 @@ impl Cluster {
                 token_ms: TOKEN_MS,
                 nodes: (1..=network.hosts()).map(|host| (u32::from(host), network.address(host).into())).collect(),
             },
+            (Kind::Zenoh, Some(network)) => {
+                EnginePlan::Zenoh { hub: format!("{}:7447", network.address(1)), is_hub: number == 1, peer: 3 - number }
+            }
             _ => EnginePlan::Embedded { socket: self.directory.path().join("socket") },
         }
     }
@@ -213,6 +216,24 @@ impl Cluster {
         self.tell(number, &Command::Save);
         self.wait("states are kept", |cluster| (count(cluster) > before).then_some(()));
         serde_json::from_slice(&std::fs::read(self.kept_path(number)).unwrap()).unwrap()
+    }
+
+    /// What those who run have met in their present lives: exclusions, missed packets; and, in all lives, views of
+    /// members who had been in one view and had not been given the same in it, or had lost their engine meanwhile.
+    #[track_caller]
+    pub fn anomalies(&mut self) -> (u64, u64, usize) {
+        self.tell_all(&Command::Count);
+        let counted = |cluster: &Self, number: u32| {
+            cluster.notices(number).into_iter().rev().find_map(|notice| match notice {
+                Notice::Counted { exclusions, missed } => Some((exclusions, missed)),
+                _ => None,
+            })
+        };
+        let all = self.running();
+        let counts: Vec<(u64, u64)> =
+            self.wait("all have counted", |cluster| all.iter().map(|number| counted(cluster, *number)).collect());
+        let torn = self.nodes.values().flat_map(|node| &node.lives).map(Followed::torn).sum();
+        (counts.iter().map(|count| count.0).sum(), counts.iter().map(|count| count.1).sum(), torn)
     }
 
     /// Ends a member as a crash does, and its daemon with it.
@@ -478,18 +499,13 @@ fn signal(process: Pid, signal: Signal) {
     let _ = kill_process(process, signal);
 }
 
-fn network_for_corosync(members: u32) -> Result<Network, Unavailable> {
-    if !cfg!(feature = "corosync") {
-        return Err(Unavailable::new("built without the feature `corosync`: `cargo xtask test` builds with it"));
+/// The hosts of the engines that need some.
+fn network(kind: Kind, members: u32) -> Result<Option<Network>, Unavailable> {
+    match kind {
+        Kind::Embedded => return Ok(None),
+        Kind::Corosync => drop(program("corosync")?),
+        Kind::Zenoh if cfg!(feature = "zenoh") => {}
+        Kind::Zenoh => return Err(Unavailable::new("built without the feature `zenoh`: `cargo xtask test` has it")),
     }
-    program("corosync")?;
-    Network::new(host(members))
+    Network::new(host(members)).map(Some)
 }
-
-#[cfg(feature = "corosync")]
-fn create_key(directory: &TempDir) {
-    hamsa_group_corosync::create_key(&directory.path().join("key")).unwrap();
-}
-
-#[cfg(not(feature = "corosync"))]
-fn create_key(_: &TempDir) {}

@@ -41,6 +41,24 @@ impl Followed {
         }
     }
 
+    /// Views with somebody who was in the view before, and has not come with this member. Where there is state that has a usual
+    /// reason, that one of them waited for it; so only groups without count.
+    pub fn torn(&self) -> usize {
+        let mut last: BTreeMap<&GroupName, &View> = BTreeMap::new();
+        let mut torn = 0;
+        for record in self.log.records() {
+            let What::View(view) = &record.what else { continue };
+            if !view.branches.is_empty() {
+                continue;
+            }
+            if let Some(before) = last.insert(&record.group, view).filter(|before| Some(before.id) == view.previous) {
+                let is_apart = |member: &Member| view.members.contains(member) && !view.came_with.contains(member);
+                torn += usize::from(before.members.iter().any(is_apart));
+            }
+        }
+        torn
+    }
+
     /// As last read.
     pub fn group(&self, group: &GroupName) -> Seen {
         self.groups.get(group).cloned().unwrap_or_default()

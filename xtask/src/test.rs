@@ -28,6 +28,9 @@ const FETCH_LIMIT: Duration = Duration::from_secs(3 * 60);
 /// After this, what interrupted tests had started has ended (`tests/src/process.rs`: the watchdog takes two seconds).
 const FIXTURES_END: Duration = Duration::from_secs(3);
 
+/// What is off by default since it takes minutes to build: the Zenoh engine, with it in the contract of all engines.
+const FEATURES: &str = "hamsa-group-member/zenoh";
+
 struct Step {
     name: &'static str,
     /// Done with `--quick` as well.
@@ -143,6 +146,9 @@ fn run_tests(run: &mut Run) -> anyhow::Result<Outcome> {
     command.env("HAMSA_SKIP_LOG", &skip_log).env("TMPDIR", directory.path());
     if run.quick {
         command.env("HAMSA_QUICK", "1");
+    } else {
+        // In the same build as all others, so that nothing is compiled for it twice.
+        command.args(["--features", FEATURES]);
     }
     println!("{}", shown(&command));
     let mut counts = Counts::default();

@@ -1,6 +1,4 @@
-//! Groups between processes of one machine, over the embedded engine: the program that the contract of all engines is
-//! tried with, and `hamsa node` itself, over Corosync too.
+//! Groups of `hamsa node`: on one machine over the embedded engine, and on hosts of their own over Corosync.
 
-mod members;
 mod nodes;
 mod ring;

@@ -143,8 +143,12 @@ mod tests {
             assert_eq!(inbound.take(), Err(Violation), "{parts:?}");
         }
         let mut inbound = Inbound::default();
-        inbound.insert(chunk(0, Part::First, MAX_MESSAGE_BYTES));
-        inbound.insert(chunk(1, Part::Middle, 1));
+        for sequence in 0..4 {
+            let part = if sequence == 0 { Part::First } else { Part::Middle };
+            inbound.insert(chunk(sequence, part, MAX_MESSAGE_BYTES / 4));
+            assert_eq!(inbound.take(), Ok(None));
+        }
+        inbound.insert(chunk(4, Part::Middle, 1));
         assert_eq!(inbound.take(), Err(Violation));
     }
 

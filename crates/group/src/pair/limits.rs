@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::limits::MIN_ENGINE_MESSAGE_BYTES;
+
 /// Shortest lease: beats go out five times in it, and a busy machine's scheduler may hold a process for 20 ms.
 pub const MIN_LEASE: Duration = Duration::from_millis(100);
 /// Longest lease: whoever waits longer for a member that is gone has no high availability.
@@ -22,8 +24,8 @@ pub(crate) const CHUNK_HEADER_BYTES: usize = 16;
 /// Ranges in an acknowledgement: more holes than these are told later, when the first are filled.
 pub(crate) const MAX_RANGES: usize = 8;
 
-/// Octets of the longest message: the layer above splits what is longer.
-pub const MAX_MESSAGE_BYTES: usize = 65_536;
+/// Octets of the longest message: what groups need, who split what is longer.
+pub const MAX_MESSAGE_BYTES: usize = MIN_ENGINE_MESSAGE_BYTES;
 /// What the two ends of a ring may have under way to each other, each way: 2.5 MB/s at 100 ms there and back.
 pub(crate) const WINDOW_COST: u64 = 262_144;
 /// What a chunk costs besides its data, so that at most 1,024 are under way and no scan over them is long.

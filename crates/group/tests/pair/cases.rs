@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hamsa_group::pair::limits::{MAX_DATAGRAM_BYTES, MAX_MESSAGE_BYTES};
 use hamsa_group::pair::{Pair, PairError, PairOptions};
-use hamsa_group::{EngineEvent, EngineSendError, Process};
+use hamsa_group::{EngineEvent, EngineSendError, Groups, Member, Options, Process};
 
 use crate::judge::Judge;
 use crate::world::{Carrier, World, process};
@@ -273,4 +273,11 @@ fn foreign_datagrams_change_nothing() {
     }
     assert!(world.run_until(LEASE, World::is_settled), "{}", world.describe());
     assert_eq!(world.judge.installed(), rings);
+}
+
+#[test]
+fn groups_can_stand_on_a_pair() {
+    let me = Member { node: 1, incarnation: 1 };
+    let options = Options::new(me, "one", Pair::capabilities("pair").max_message_bytes);
+    assert!(Groups::new(std::time::Instant::now(), options).is_ok());
 }

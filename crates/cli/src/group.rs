@@ -52,6 +52,14 @@ pub enum Action {
     },
     /// Let all nodes reach each other again
     Heal,
+    /// Have a running ring of Corosync have a node more: say so at each of its nodes
+    ///
+    /// Add it to `nodes` in each configuration too, and start the new node with all of them in its own.
+    Add {
+        /// Its number and its addresses, one for each network
+        #[arg(value_name = "NUMBER=ADDRESS")]
+        node: String,
+    },
     /// Write a new key for a ring of Corosync: copy it to all its nodes
     Key {
         /// The file, which must not be there yet; only its owner may read it
@@ -100,6 +108,10 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
             let sides: Vec<Vec<u32>> = sides.iter().map(|side| parse_side(side)).collect::<Result<_, _>>()?;
             ask(GroupRequest::Cut { sides })?;
             line_out("Done: `hamsa group heal` ends the cut.")
+        }
+        Some(Action::Add { node }) => {
+            ask(GroupRequest::Add { node: node.clone() })?;
+            line_out("Done at this node: do it at the others too, and add it to `nodes` in each configuration.")
         }
         Some(Action::Heal) => {
             ask(GroupRequest::Heal)?;

@@ -378,8 +378,8 @@ impl Groups {
         let node = self.options.me.node;
         let me = Process { node, process: 0 };
         let ring = RingId { sequence: self.alone_rings, representative: node };
-        self.since = now;
         self.begin(now, Configuration { ring, me, members: vec![me] });
+        self.since = now;
     }
 
     fn forget_configuration(&mut self) {

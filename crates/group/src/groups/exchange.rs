@@ -23,8 +23,9 @@ impl Groups {
             .collect();
         let key = ExchangeKey { ring: configuration.ring, members: xxh3_64(&octets), round: 0 };
         let begun = match &self.link {
+            Link::Down { .. } => self.since,
             Link::Exchanging(exchange) => exchange.begun,
-            _ => now,
+            Link::Settled { .. } => now,
         };
         self.exchange(now, configuration, key, begun);
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use glob::Pattern;
 use hamsa_group::GroupName;
+use hamsa_group_corosync::Node;
 use hamsa_snmp::engine::{EngineId, Name};
 use hamsa_snmp::limits::{MAX_MESSAGE_OCTETS, MAX_QUEUE_PER_TARGET, MIN_MAX_MESSAGE_OCTETS};
 use hamsa_snmp::message::{SecurityLevel, Version};
@@ -388,6 +389,12 @@ impl FromStr for RingNode {
         let addresses =
             addresses.split(',').map(|address| address.parse().map_err(|_| format!("{address:?} is no address")));
         Ok(RingNode { number, addresses: addresses.collect::<Result<_, String>>()? })
+    }
+}
+
+impl From<RingNode> for Node {
+    fn from(RingNode { number, addresses }: RingNode) -> Self {
+        Node { number, name: format!("node-{number}"), addresses }
     }
 }
 

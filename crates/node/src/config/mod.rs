@@ -36,7 +36,9 @@ mod tests;
 
 pub use address::{AddressError, DeviceAddress, SNMP_PORT};
 pub use discovered::{DiscoveredDevice, to_toml};
-pub use keys::{GroupEngineKind, LogConfig, LogFormat, LogLevel, MibConfig, PollConfig, ProfilesConfig, StoreConfig};
+pub use keys::{
+    GroupEngineKind, LogConfig, LogFormat, LogLevel, MibConfig, PollConfig, ProfilesConfig, RingNode, StoreConfig,
+};
 pub use load::{Surroundings, check, check_text};
 pub use reference::reference;
 pub use report::{Mistake, Report};

@@ -11,7 +11,7 @@ use hamsa_snmp::message::{SecurityLevel, Version};
 
 use super::keys::{
     CommunityKeys, DeviceKeys, GroupEngineKind, GroupKeys, HttpKeys, LogConfig, MibConfig, NodeKeys, PollConfig,
-    ProfilesConfig, RingNode, StoreConfig, TrapKeys, UserKeys, VersionKeys,
+    ProfilesConfig, StoreConfig, TrapKeys, UserKeys, VersionKeys,
 };
 use super::quantity::format_duration;
 use super::section::{Context, Field, Placed, TableReader};
@@ -153,7 +153,7 @@ fn corosync(table: &mut TableReader<'_, '_>, keys: &GroupKeys) -> Option<GroupEn
     let (nodes, number, key) = (keys.nodes.placed()?, keys.node.placed()?.value, keys.key.placed()?.value.clone());
     let options = RingOptions {
         cluster: keys.cluster.clone(),
-        nodes: nodes.value.iter().map(ring_node).collect(),
+        nodes: nodes.value.iter().cloned().map(Node::from).collect(),
         token_ms: keys.token.as_millis() as u32,
         consensus_ms: None,
         port: keys.port,
@@ -173,10 +173,6 @@ fn corosync(table: &mut TableReader<'_, '_>, keys: &GroupKeys) -> Option<GroupEn
             None
         }
     }
-}
-
-fn ring_node(RingNode { number, addresses }: &RingNode) -> Node {
-    Node { number: *number, name: format!("node-{number}"), addresses: addresses.clone() }
 }
 
 /// `[credentials.NAME]`.

@@ -2,7 +2,7 @@
 //! JSON answer. A Unix socket in the data directory ([`ControlSocket`]) and HTTP ([`ControlHttp`]) carry them.
 //!
 //! ```text
-//! request = {"op":"group","ask":"members"|"counters"|{"views":{"group":G}}|{"history":{"group":G}}|{"cut":{"sides":[[N]]}}|"heal"}
+//! request = {"op":"group","ask":"members"|"counters"|{"views":{"group":G}}|{"history":{"group":G}}|{"cut":{"sides":[[N]]}}|"heal"|{"add":{"node":N}}}
 //!         | {"op":"list"} | {"op":"show","module":M} | {"op":"states","module":M} | {"op":"history"}
 //!         | {"op":"install","module":M} | {"op":"uninstall","module":M}
 //!         | {"op":"swap","changes":[{"module":M,"version":V},...],"dry_run":B,"probation":{...},"budget_ms":N}

@@ -72,6 +72,8 @@ pub enum GroupRequest {
     Cut { sides: Vec<Vec<u32>> },
     /// All are to reach each other.
     Heal,
+    /// The ring is to have a node more: `NUMBER=ADDRESS`, with more addresses after commas.
+    Add { node: String },
 }
 
 /// A module and the version that it is to have.

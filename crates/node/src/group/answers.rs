@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::handle::{GroupsHandle, GroupsStatus};
 use super::{ENTERPRISE, Fault};
+use crate::config::RingNode;
 use crate::control::GroupRequest;
 use crate::limits::MAX_KNOWN_NODES;
 
@@ -34,6 +35,10 @@ pub fn answer(groups: &GroupsHandle, request: GroupRequest) -> Result<Value, Str
         }
         GroupRequest::Heal => {
             groups.inject(Fault::Heal).map(|()| json!({ "healed": true })).map_err(|error| error.to_string())
+        }
+        GroupRequest::Add { node } => {
+            let parsed: RingNode = node.parse().map_err(|problem| format!("{node:?}: {problem}"))?;
+            groups.add_node(&parsed).map(|()| json!({ "added": node })).map_err(|error| error.to_string())
         }
     }
 }

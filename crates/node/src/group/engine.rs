@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hamsa_group::embedded::Hub;
 use hamsa_group::{Capabilities, EnginePort};
-use hamsa_group_corosync::{CorosyncEngine, Daemon, DaemonEvent, DaemonOptions, EngineOptions};
+use hamsa_group_corosync::{CorosyncEngine, Daemon, DaemonEvent, DaemonOptions, EngineOptions, Node};
 use hamsa_group_embedded::{Embedded, EmbeddedOptions, Fault, FaultError, Role};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
@@ -36,7 +36,7 @@ pub(super) enum NodeEngine {
 pub(super) struct Corosync {
     config: Option<CorosyncConfig>,
     options: EngineOptions,
-    daemon: Option<Daemon>,
+    daemon: Option<Arc<Mutex<Daemon>>>,
     /// What is wrong with the daemon, since it was started last.
     problem: Arc<Mutex<Option<String>>>,
 }
@@ -61,6 +61,22 @@ pub(super) enum EngineRequest {
     Lost,
     /// Something is to go wrong.
     Inject(Fault, oneshot::Sender<Result<(), FaultError>>),
+    /// The ring is to have a node more.
+    AddNode(Node, oneshot::Sender<Result<(), AddNodeError>>),
+}
+
+/// A ring has not got a node more.
+#[derive(Debug, thiserror::Error)]
+pub enum AddNodeError {
+    /// There is no ring, or somebody else has made it.
+    #[error("this node runs no ring of its own: engine = \"corosync\" with nodes in [group] makes one")]
+    NoRing,
+    /// Too much is asked for at once, or the engine can't be had.
+    #[error("the group engine can't be asked now: try again")]
+    Busy,
+    /// The ring or its daemons refuse it.
+    #[error(transparent)]
+    Refused(#[from] hamsa_group_corosync::DaemonError),
 }
 
 impl NodeEngine {
@@ -114,6 +130,20 @@ impl NodeEngine {
         }
     }
 
+    /// Has the ring have a node more, on a thread of its own: daemons may take long to answer.
+    fn add_node(&self, node: Node, answer: oneshot::Sender<Result<(), AddNodeError>>) {
+        let daemon = match self {
+            NodeEngine::Corosync(corosync) => corosync.daemon.clone(),
+            NodeEngine::Embedded(_) => None,
+        };
+        // Whoever asked may have gone.
+        let Some(daemon) = daemon else { return drop(answer.send(Err(AddNodeError::NoRing))) };
+        tokio::task::spawn_blocking(move || {
+            let added = daemon.lock().unwrap_or_else(PoisonError::into_inner).add_node(node);
+            drop(answer.send(added.map_err(AddNodeError::Refused)));
+        });
+    }
+
     /// Connects, and again whenever the port is lost, until nobody asks any more.
     pub(super) async fn keep(
         mut self,
@@ -150,6 +180,7 @@ impl NodeEngine {
                     Some(EngineRequest::Lost) => break,
                     // Whoever asked may have gone.
                     Some(EngineRequest::Inject(fault, answer)) => drop(answer.send(self.inject(fault))),
+                    Some(EngineRequest::AddNode(node, answer)) => self.add_node(node, answer),
                 }
             }
             tell(EngineInfo { role: "", error: Some("the connection to the engine was lost".into()) });
@@ -178,7 +209,7 @@ impl Corosync {
             };
             let problem = self.problem.clone();
             let note = move |text: Option<String>| *problem.lock().unwrap_or_else(PoisonError::into_inner) = text;
-            self.daemon = Some(Daemon::start(options, move |event| match event {
+            let daemon = Daemon::start(options, move |event| match event {
                 DaemonEvent::Started { pid } => {
                     tracing::info!(pid, "Corosync was started");
                     note(None);
@@ -191,7 +222,8 @@ impl Corosync {
                     tracing::error!(%reason, ?retry_after, "Corosync has ended");
                     note(Some(format!("Corosync has ended: {reason}")));
                 }
-            })?);
+            })?;
+            self.daemon = Some(Arc::new(Mutex::new(daemon)));
         }
         CorosyncEngine::start(self.options.clone()).map_err(|error| {
             let problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -210,6 +242,7 @@ async fn wait(requests: &mut mpsc::Receiver<EngineRequest>, pause: Duration) -> 
                 None => return false,
                 Some(EngineRequest::Lost) => {}
                 Some(EngineRequest::Inject(_, answer)) => drop(answer.send(Err(FaultError::NoEngine))),
+                Some(EngineRequest::AddNode(_, answer)) => drop(answer.send(Err(AddNodeError::Busy))),
             },
         }
     }

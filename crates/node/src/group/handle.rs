@@ -14,8 +14,9 @@ use hamsa_group_embedded::{Fault, FaultError};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::engine::{EngineInfo, EngineRequest};
+use super::engine::{AddNodeError, EngineInfo, EngineRequest};
 use super::users::{GroupEvents, User, user};
+use crate::config::RingNode;
 use crate::histogram::{Histogram, HistogramCounts};
 use crate::limits::{GROUP_BLOCKED_BOUNDS_S, MAX_GROUP_PENDING, MAX_KNOWN_NODES};
 
@@ -184,6 +185,17 @@ impl GroupsHandle {
             TrySendError::Closed(_) => FaultError::NoEngine,
         })?;
         answered.blocking_recv().unwrap_or(Err(FaultError::NoEngine))
+    }
+
+    /// Has the ring that this node runs have a node more. Do so on all nodes.
+    ///
+    /// # Errors
+    /// See [`AddNodeError`].
+    pub fn add_node(&self, node: &RingNode) -> Result<(), AddNodeError> {
+        let (answer, answered) = oneshot::channel();
+        let node = node.clone().into();
+        self.shared.requests.try_send(EngineRequest::AddNode(node, answer)).map_err(|_| AddNodeError::Busy)?;
+        answered.blocking_recv().unwrap_or(Err(AddNodeError::Busy))
     }
 
     /// Leaves a group for a user that has gone, unless it has another user by now.

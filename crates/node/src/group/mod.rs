@@ -22,7 +22,7 @@ mod tests;
 mod users;
 
 pub use answers::answer;
-pub use engine::EngineInfo;
+pub use engine::{AddNodeError, EngineInfo};
 pub use hamsa_group_corosync::create_key;
 pub use hamsa_group_embedded::Fault;
 pub use handle::{GroupsHandle, GroupsStatus};

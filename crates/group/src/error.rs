@@ -59,7 +59,8 @@ pub enum JoinError {
 /// A message was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// Not now: the view is about to change, the state has not come, or too much waits. `Event::Writable` tells when to try again.
+    /// Not now: the view is about to change, or has changed and `poll_event` has not told so yet; the state has not come; or too
+    /// much waits. `Event::Writable` tells when to try again.
     #[error("group `{0}` takes no message at the moment")]
     WouldBlock(GroupName),
     /// This process has no view of the group yet.

@@ -327,7 +327,13 @@ impl Groups {
 
     /// What the user is to know next.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front()?;
+        if let Event::View { group, view } = &event
+            && let Some(light) = self.lights.get_mut(group)
+        {
+            light.told(view.id, &mut self.events);
+        }
+        Some(event)
     }
 
     /// How things stand.

@@ -35,6 +35,8 @@ pub(crate) struct Light {
     state: Option<StateVersion>,
     current: Option<Current>,
     has_refused: bool,
+    /// The user has not been told of the view yet, and would send in it without knowing.
+    is_untold: bool,
     history: Aside<VecDeque<PastView>>,
     counters: Aside<GroupCounters>,
 }
@@ -121,6 +123,7 @@ impl Light {
             state,
             current: None,
             has_refused: false,
+            is_untold: false,
             history: Aside::default(),
             counters: Aside::default(),
         }
@@ -221,6 +224,7 @@ impl Light {
             came_with,
         };
         self.remember(&view, how);
+        self.is_untold = true;
         events.push_back(Event::View { group: self.name.clone(), view: view.clone() });
         let mut missing = BTreeSet::new();
         let mut is_state_wanted = false;
@@ -325,7 +329,7 @@ impl Light {
         let Some(current) = &mut self.current else { return Err(SendError::NotInView(self.name.clone())) };
         let is_full = current.outgoing.len() >= MAX_OUTGOING_MESSAGES
             || (!current.outgoing.is_empty() && current.outgoing_bytes() + data.len() > MAX_OUTGOING_BYTES);
-        if is_blocked || is_full || current.is_broken || current.waiting.is_some() {
+        if is_blocked || is_full || self.is_untold || current.is_broken || current.waiting.is_some() {
             self.has_refused = true;
             self.counters.would_block += 1;
             return Err(SendError::WouldBlock(self.name.clone()));
@@ -333,6 +337,14 @@ impl Light {
         current.last_seq += 1;
         current.outgoing.push_back(Outgoing::new(current.last_seq, data));
         Ok(current.last_seq)
+    }
+
+    /// The user was told of a view.
+    pub(crate) fn told(&mut self, view: ViewId, events: &mut VecDeque<Event>) {
+        if self.current.as_ref().is_some_and(|current| current.view.id == view) {
+            self.is_untold = false;
+            self.tell_writable(events);
+        }
     }
 
     /// Takes the state that was wanted.
@@ -383,7 +395,8 @@ impl Light {
         let has_room = current.outgoing.len() <= MAX_OUTGOING_MESSAGES / 2
             && current.outgoing_bytes() <= MAX_OUTGOING_BYTES / 2
             && current.waiting.is_none()
-            && !current.is_broken;
+            && !current.is_broken
+            && !self.is_untold;
         if has_room && std::mem::take(&mut self.has_refused) {
             events.push_back(Event::Writable { group: self.name.clone() });
         }

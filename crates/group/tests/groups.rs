@@ -421,6 +421,23 @@ fn a_process_without_an_engine_goes_on_alone_and_comes_back() {
 }
 
 #[test]
+fn nobody_sends_in_a_view_that_he_has_not_been_told_of() {
+    let mut bus = Bus::together(&[1, 2], NO_STATE);
+    bus.forget();
+    bus.configure(&[1], &[1]);
+    while let Some(data) = bus.of(1).poll_transmit() {
+        bus.of(1).transmitted();
+        bus.give(1, EngineEvent::Message { sender: process(1), data });
+    }
+    // The view is there, but its event has not been taken.
+    assert_eq!(bus.put(1, "g", "too early"), Err(SendError::WouldBlock(name("g"))));
+    let told = bus.told(1);
+    assert_eq!(only_view(&told).members, members(&[1]));
+    assert_eq!(told.last(), Some(&Event::Writable { group: name("g") }));
+    assert_eq!(bus.put(1, "g", "in it"), Ok(1));
+}
+
+#[test]
 fn who_leaves_is_in_no_view_and_its_epochs_are_not_used_again() {
     let mut bus = Bus::together(&[1, 2], NO_STATE);
     bus.forget();

@@ -14,7 +14,7 @@ use crate::records::{RowLayout, plain, print_rows, time_cell};
 
 /// Show the groups of a running node: who is there, and what views there were
 ///
-/// A node is in groups when its configuration has [group]; docs/group.md tells more. Without an action it shows the members.
+/// A node is in groups when its configuration has `[group]`; docs/group.md tells more. Without an action it shows the members.
 #[derive(Debug, Args)]
 pub struct Command {
     #[command(subcommand)]

@@ -6,6 +6,7 @@
 //! - [`Prometheus`] scrapes and answers queries; [`SnmpExporter`] is what it scrapes devices through elsewhere;
 //!   [`Browser`] is a headless Chromium.
 //! - [`Network`] is hosts on one machine, with cables that can be cut.
+//! - [`group`] is members of groups in processes of their own, whose logs checkers judge.
 //! - [`hamsa()`] is our own binary, built from the code as it is; [`Process`] runs it.
 //!
 //! A fixture listens on loopback addresses only, reads no configuration of the user's, keeps its files in a
@@ -13,6 +14,7 @@
 //! What fails in a fixture panics, since it fails the test; what this machine lacks is [`Unavailable`].
 
 mod chromium;
+pub mod group;
 mod hamsa;
 pub mod http;
 pub mod limits;

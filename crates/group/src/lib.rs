@@ -21,6 +21,7 @@
 //! - **G4** Every side of a split has its own view and goes on; after it has healed they have one again.
 //! - **G5** Once nothing changes any more all members that reach each other have the same view within a bounded time.
 
+pub mod embedded;
 mod engine;
 mod error;
 mod event;
@@ -39,5 +40,5 @@ pub use event::Event;
 pub use groups::{Groups, JoinOptions, Options};
 pub use member::{Branch, Cause, GroupName, Member, StateVersion, Trace, View, ViewId};
 #[cfg(feature = "port")]
-pub use port::{EnginePort, EngineSide, engine_port};
+pub use port::{EnginePort, EngineSide, PortNews, engine_port};
 pub use status::{GroupCounters, GroupStatus, LinkCounters, LinkStatus, PastView, Status};

@@ -42,3 +42,19 @@ pub const EXCHANGE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long a process without an engine waits for one before it goes on alone.
 pub const ALONE_AFTER: Duration = Duration::from_secs(5);
+
+/// Octets of the embedded engine's longest message: as Corosync's.
+pub const EMBEDDED_MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+
+/// Processes attached to one embedded engine, all on one machine.
+pub const EMBEDDED_MAX_PROCESSES: usize = 64;
+
+/// Messages that wait for one process in the embedded engine before its senders wait.
+pub const EMBEDDED_QUEUE_MESSAGES: usize = 1024;
+
+/// And their octets: some of the longest messages.
+pub const EMBEDDED_QUEUE_BYTES: usize = 8 * 1024 * 1024;
+
+/// How long a process of the embedded engine may take nothing of what waits for it: longer than a busy machine keeps any process
+/// from running, and no longer than its neighbours should wait.
+pub const EMBEDDED_TAKE_PATIENCE: Duration = Duration::from_secs(10);

@@ -16,11 +16,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("swap", &["swap-macros"]),
     ("group", &[]),
     ("group-corosync", &["group"]),
+    ("group-embedded", &["group"]),
     ("group-zenoh", &["group"]),
     ("store", &[]),
     ("mlm", &["swap", "group"]),
     ("wasm", &["swap", "snmp"]),
-    ("node", &["snmp", "swap", "group", "group-corosync", "group-zenoh", "store", "mlm", "wasm"]),
+    ("node", &["snmp", "swap", "group", "group-corosync", "group-embedded", "group-zenoh", "store", "mlm", "wasm"]),
     ("sim", &["snmp", "swap", "group", "store", "mlm", "wasm"]),
     ("cli", &["node", "sim", "snmp", "swap", "group", "store", "mlm", "wasm"]),
 ];

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    agent_daemon, bulk, check, completions, demo, devices, discover, events, get, getnext, history, inform, init, man,
-    modules, node, profiles, series, set, sim, translate, trap, traps, walk,
+    agent_daemon, bulk, check, completions, demo, devices, discover, events, get, getnext, group, history, inform,
+    init, man, modules, node, profiles, series, set, sim, translate, trap, traps, walk,
 };
 
 /// Highly available SNMP monitoring, and tools for SNMP agents
@@ -33,6 +33,7 @@ pub enum Command {
     Node(node::Command),
     Agent(agent_daemon::Command),
     Modules(modules::Command),
+    Group(group::Command),
     Check(check::Command),
     Init(init::Command),
     Devices(devices::Command),

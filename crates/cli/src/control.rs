@@ -17,14 +17,14 @@ use crate::failure::{advised, usage};
 use crate::limits::{CONTROL_TIMEOUT, MAX_CONTROL_ANSWER_OCTETS};
 use crate::options::{SecretArg, secret};
 
-/// The data directory of an agent whose configuration says nothing else.
-const DATA_DIR: &str = "hamsa-agent-data";
+/// The data directories of an agent and of a node whose configurations say nothing else.
+const DATA_DIRS: [&str; 2] = ["hamsa-agent-data", "hamsa-data"];
 
-/// Options that say whose modules are meant.
+/// Options that say which process is meant.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Whose modules")]
+#[command(next_help_heading = "Whom to ask")]
 pub struct ControlOptions {
-    /// The control socket, in the data directory of the agent or node [default: hamsa-agent-data/control.sock]
+    /// The control socket, in the data directory of the agent or node [default: that in hamsa-agent-data or hamsa-data]
     #[arg(long, value_name = "FILE", global = true)]
     pub socket: Option<PathBuf>,
     /// Ask over HTTP instead, at the address of `[control]`
@@ -46,10 +46,7 @@ impl ControlOptions {
     pub fn ask(&self, request: &ControlRequest, tell: impl FnMut(&Json)) -> anyhow::Result<Json> {
         let answer = match &self.url {
             Some(url) => self.ask_http(url, request, tell)?,
-            None => {
-                let default = || Path::new(DATA_DIR).join(SOCKET_NAME);
-                ask_socket(&self.socket.clone().unwrap_or_else(default), request, tell)?
-            }
+            None => ask_socket(&self.socket.clone().unwrap_or_else(default_socket), request, tell)?,
         };
         match answer.get("result") {
             Some(result) => Ok(result.clone()),
@@ -90,6 +87,12 @@ impl ControlOptions {
     }
 }
 
+/// The first that is there; of none, the first is told of.
+fn default_socket() -> PathBuf {
+    let [first, second] = DATA_DIRS.map(|directory| Path::new(directory).join(SOCKET_NAME));
+    if !first.exists() && second.exists() { second } else { first }
+}
+
 fn ask_socket(path: &Path, request: &ControlRequest, mut tell: impl FnMut(&Json)) -> anyhow::Result<Json> {
     let mut stream = UnixStream::connect(path).map_err(|error| unreachable(path, &error))?;
     stream.set_read_timeout(Some(CONTROL_TIMEOUT))?;
@@ -118,7 +121,7 @@ fn unreachable(path: &Path, error: &io::Error) -> anyhow::Error {
     match error.kind() {
         io::ErrorKind::PermissionDenied => advised(
             format!("{shown}: not allowed"),
-            "Only the user that runs the agent, and root, may control its modules. Or use --url with the token.",
+            "Only the user that runs the agent, and root, may ask it and control its modules. Or use --url with the token.",
         ),
         io::ErrorKind::NotFound => advised(
             format!("{shown}: there is no such socket"),

@@ -16,6 +16,7 @@ mod events;
 mod failure;
 mod get;
 mod getnext;
+mod group;
 mod history;
 mod inform;
 mod init;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         Command::Node(command) => ("node", node::run(command)),
         Command::Agent(command) => ("agent", agent_daemon::run(command)),
         Command::Modules(command) => ("modules", modules::run(command)),
+        Command::Group(command) => ("group", group::run(command)),
         Command::Check(command) => ("check", check::run(command)),
         Command::Init(command) => ("init", init::run(command)),
         Command::Devices(command) => ("devices", devices::run(command)),

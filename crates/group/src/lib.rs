@@ -23,12 +23,14 @@
 
 pub mod embedded;
 mod engine;
+pub mod enterprise;
 mod error;
 mod event;
 mod groups;
 mod light;
 pub mod limits;
 mod member;
+pub mod pair;
 #[cfg(feature = "port")]
 mod port;
 mod status;

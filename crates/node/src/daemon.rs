@@ -14,9 +14,10 @@ use hamsa_swap::SwapError;
 
 use crate::collector::{Collector, CollectorConfig, system_clock};
 use crate::config::Config;
-use crate::control::ControlSocket;
+use crate::control::{ControlSocket, Controlled};
 use crate::credentials::CredentialsError;
 use crate::fleet::Fleet;
+use crate::group::{GroupRuntime, GroupStartError};
 use crate::http::{HttpError, HttpServer};
 use crate::identity::IdentityError;
 use crate::inventory::{Inventory, ReloadError, Reloaded};
@@ -51,6 +52,8 @@ pub enum StartError {
     Swapping(#[from] HostError),
     #[error("a module can't be installed: {0}")]
     Install(#[from] SwapError),
+    #[error("the groups can't be set up: {0}")]
+    Group(#[from] GroupStartError),
     #[error("a thread or the random source can't be had: {0}")]
     System(#[from] std::io::Error),
 }
@@ -64,6 +67,8 @@ pub struct Daemon {
     /// Where its modules are controlled, if the socket could be had.
     control: Option<ControlSocket>,
     attendant: Attendant,
+    /// `None`: it is alone.
+    groups: Option<GroupRuntime>,
     /// What is in force.
     config: Config,
 }
@@ -128,6 +133,8 @@ impl Daemon {
                 acknowledge_to.send(Command::Acknowledge(number));
             }),
         })?;
+        let groups = config.group.as_ref().map(|group| GroupRuntime::start(group, &config.node.name)).transpose()?;
+        let groups_handle = groups.as_ref().map(|groups| groups.handle().clone());
         let state = Arc::new(NodeState {
             name: config.node.name.clone(),
             started: SystemTime::now(),
@@ -143,6 +150,7 @@ impl Daemon {
             snmp,
             trap_addresses,
             left_out,
+            groups: groups_handle.clone(),
         });
         // Devices wait in the loop's queue until it runs: whoever asks by HTTP finds them from the first moment on.
         let mut inventory = Inventory::new(state.clone(), communities, users);
@@ -150,12 +158,12 @@ impl Daemon {
         let http = HttpServer::start(&config.http, state.clone())?;
         let attendant = Attendant::start(host.clone())?;
         // A node polls without it too.
-        let control = ControlSocket::start(&config.node.data_dir, host)
+        let control = ControlSocket::start(&config.node.data_dir, Controlled { host, groups: groups_handle })
             .inspect_err(|error| tracing::warn!(%error, "modules can't be replaced while the node runs"))
             .ok();
         let snmp_thread =
             prepared.start(LoopParts { poll_sockets, trap_sockets, poller, collector, notifications, writer })?;
-        Ok(Daemon { state, http, snmp_thread, inventory, control, attendant, config: config.clone() })
+        Ok(Daemon { state, http, snmp_thread, inventory, control, attendant, groups, config: config.clone() })
     }
 
     /// What its parts share.
@@ -190,6 +198,8 @@ impl Daemon {
     pub fn stop(mut self) {
         drop(self.control);
         drop(self.attendant);
+        // The others see it go at once.
+        drop(self.groups);
         self.http.stop();
         self.inventory.stop();
         self.state.snmp.send(Command::Stop);
@@ -210,6 +220,7 @@ fn after_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[mib]", old.mib != new.mib),
         ("[profiles]", old.profiles != new.profiles),
         ("[log]", old.log != new.log),
+        ("[group]", old.group != new.group),
     ];
     has_changed.into_iter().filter(|(_, changed)| *changed).map(|(table, _)| table).collect()
 }

@@ -11,6 +11,7 @@ pub mod control;
 pub mod credentials;
 pub mod daemon;
 pub mod fleet;
+pub mod group;
 pub mod histogram;
 pub mod http;
 pub mod identity;

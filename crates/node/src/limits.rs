@@ -189,6 +189,30 @@ pub const LOOP_SILENCE: Duration = Duration::from_secs(15);
 /// The longest that a [`crate::client::Client`] waits before it looks whether it is to stop.
 pub const MAX_CLIENT_WAIT: Duration = Duration::from_millis(200);
 
+/// KiB of events that wait for the user of one group, an event counting as one at least. The longest message takes all of it.
+pub const GROUP_QUEUE_KIB: u32 = 32 << 10;
+
+/// How long all groups wait for a user whose queue is full, before the node leaves that group: less than others wait for this node.
+pub const GROUP_USER_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Events of all groups that wait to be put into users' queues, before nothing may be sent.
+pub const MAX_GROUP_PENDING: usize = 4_096;
+
+/// Events of the engine that are taken before users are given what came of them.
+pub const GROUP_BATCH: usize = 64;
+
+/// Requests to the keeper of the group engine that wait.
+pub const GROUP_REQUESTS: usize = 16;
+
+/// Between two attempts to have the group engine: at first, and at most.
+pub const GROUP_RECONNECT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(3));
+
+/// Nodes of a cluster that are remembered, for people.
+pub const MAX_KNOWN_NODES: usize = 1_024;
+
+/// Bounds of the buckets that count by how long nothing could be sent before a view, in seconds.
+pub const GROUP_BLOCKED_BOUNDS_S: [f64; 11] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
 /// Octets of a journal of swaps: 4,096 entries of the largest transactions that there can be have some 60 MB, those of
 /// usual ones a megabyte.
 pub const MAX_JOURNAL_OCTETS: u64 = 64 << 20;

@@ -15,6 +15,7 @@ use crate::collector::CollectorStats;
 use crate::config::{Config, Credentials, PollConfig, Security};
 use crate::credentials::CredentialsError;
 use crate::fleet::Fleet;
+use crate::group::GroupsHandle;
 use crate::io_loop::LoopHandle;
 use crate::notifications::NotificationStats;
 use crate::profile::ProfileSet;
@@ -50,6 +51,8 @@ pub struct NodeState {
     pub trap_addresses: Vec<SocketAddr>,
     /// What was wrong with MIB files and profiles: they were left out.
     pub left_out: Vec<String>,
+    /// The groups that it is in; `None`: it is alone.
+    pub groups: Option<GroupsHandle>,
 }
 
 /// What of the configuration is read while the node runs.

@@ -17,13 +17,18 @@ use hamsa_snmp::engine::{
 use hamsa_snmp::pdu::Pdu;
 use hamsa_snmp::{OidRef, VarBindList};
 use hamsa_swap::{CallError, Candidate, Module, ModuleError, ModuleId, Package, Resources, StateSet, Version};
-use hamsa_testkit::{NetSnmp, require, wait_until};
+use hamsa_testkit::{NetSnmp, NotificationTarget, Snmptrapd, require, wait_until};
 use serde_json::{Value, json};
 
 use crate::support::{Agent, CONTACT, SYS_CONTACT, community, swap};
 
 const ACCESS: &str = "access-control/VACM";
 const V2C: &str = "message-processing/v2c";
+
+/// `hamsaSwapModuleFailed`, `hamsaSwapRolledBack`, and the name of the module in them.
+const MODULE_FAILED: &str = ".1.3.6.1.4.1.32473.1.2.0.4";
+const ROLLED_BACK: &str = ".1.3.6.1.4.1.32473.1.2.0.3";
+const EVENT_NAME: &str = ".1.3.6.1.4.1.32473.1.2.1.4.3.0";
 
 /// Whose requests make access control panic.
 const VICTIM: &str = "priv-SHA-256-AES";
@@ -134,8 +139,17 @@ fn start(prepared: &Agent) -> Daemon {
 fn a_panic_in_a_module_costs_who_provokes_it_only() {
     let tools = require!(NetSnmp::new());
     let (victim, other) = (tools.user(VICTIM).clone(), tools.user("priv-MD5-DES").clone());
-    let agent = Agent::prepare(&[victim.clone(), other.clone()], "");
+    let receiver = require!(Snmptrapd::start(None));
+    let tellers = format!("[communities.tellers]\ncommunity = \"{}\"\n", Snmptrapd::COMMUNITY);
+    let agent = Agent::prepare(&[victim.clone(), other.clone()], &tellers);
     let daemon = start(&agent);
+    let target =
+        NotificationTarget { name: "watch", address: receiver.address(), by: Err("tellers"), is_inform: false };
+    agent.add_target(&tools, &other, &target);
+    let is_told = |what: &str, notification: &str, name: &str| {
+        let name = format!("\"{name}\"");
+        receiver.hears(what, |told| told.is_of(notification) && told.value(EVENT_NAME) == Some(&name));
+    };
     let get = |who: &[String]| agent.tool(&tools, "snmpget", who, &[SYS_CONTACT]);
     let is_served = |who: &[String]| {
         let said = get(who).unwrap_or_else(|error| panic!("{error}"));
@@ -159,6 +173,7 @@ fn a_panic_in_a_module_costs_who_provokes_it_only() {
         others.iter().for_each(|who| is_served(who));
     }
     is_failed(ACCESS, TIMES);
+    is_told("a panic in access control", MODULE_FAILED, "VACM");
     to(ACCESS, "1.1");
     is_served(&victim.arguments());
 
@@ -170,6 +185,7 @@ fn a_panic_in_a_module_costs_who_provokes_it_only() {
     }
     wait_until("the panics are counted", || (show(V2C)["panics"] == json!(TIMES)).then_some(()));
     is_failed(V2C, TIMES);
+    is_told("a panic in message processing", MODULE_FAILED, "v2c");
     others.iter().for_each(|who| is_served(who));
     to(V2C, "1.1");
 
@@ -179,6 +195,7 @@ fn a_panic_in_a_module_costs_who_provokes_it_only() {
     agent.ask(&json!({ "op": "swap", "changes": [change], "probation": probation, "budget_ms": 4000 }));
     get(&victim.arguments()).unwrap_err();
     wait_until("the version on probation is taken back", || (show(ACCESS)["version"] == "1.1").then_some(()));
+    is_told("the way back", ROLLED_BACK, "VACM");
     is_served(&victim.arguments());
     others.iter().for_each(|who| is_served(who));
     daemon.stop();

@@ -2,3 +2,4 @@
 //! tried with, and `hamsa node` itself.
 
 mod members;
+mod nodes;

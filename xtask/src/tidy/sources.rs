@@ -11,7 +11,7 @@ const MAX_LINES: usize = 600;
 const SOURCE_EXTENSIONS: &[&str] = &["rs", "md", "toml", "html", "css", "js", "sh", "yml", "yaml", "wit"];
 
 /// The packages of `crates/` that do input and output; the others get time, randomness and octets as arguments.
-const INPUT_AND_OUTPUT: &[&str] = &["node", "cli", "group-corosync"];
+const INPUT_AND_OUTPUT: &[&str] = &["node", "cli", "group-corosync", "group-zenoh"];
 
 /// What reaches outside, and how that is called.
 const OUTSIDE: &[(&str, &str)] = &[

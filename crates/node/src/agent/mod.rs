@@ -38,7 +38,7 @@ use hamsa_store::{OpenError, StorageError, Store, StoreOptions};
 use hamsa_swap::{Kind, ModuleId, SwapError};
 
 use crate::config::agent::AgentConfig;
-use crate::control::{ControlHttp, ControlHttpError, ControlSocket, ControlSocketError};
+use crate::control::{ControlHttp, ControlHttpError, ControlSocket, ControlSocketError, Controlled};
 use crate::identity::IdentityError;
 use crate::modules::{
     AccessControlModule, CommandResponderModule, EngineResources, ForwarderParts, MibModuleModule,
@@ -208,8 +208,9 @@ impl Agent {
         let proxy = ForwardingThread::start(forwarding.clone(), &sockets)?;
         let entity = Entity { engine, responder, mibs: mibs.clone(), forwarding };
         let workers = Workers::start(&Arc::new(entity), &sockets, config.workers)?;
-        let socket = ControlSocket::start(&config.data_dir, host.clone())?;
-        let http = config.control.as_ref().map(|control| ControlHttp::start(control, host.clone())).transpose()?;
+        let controlled = Controlled { host: host.clone(), groups: None };
+        let socket = ControlSocket::start(&config.data_dir, controlled.clone())?;
+        let http = config.control.as_ref().map(|control| ControlHttp::start(control, controlled)).transpose()?;
         Ok(Agent { socket, http, workers, notifier, proxy, attendant, host, mibs, engine_id, boots, addresses })
     }
 

@@ -12,14 +12,15 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use glob::Pattern;
+use hamsa_group::GroupName;
 use hamsa_snmp::engine::{EngineId, Name};
 use hamsa_snmp::limits::{MAX_MESSAGE_OCTETS, MAX_QUEUE_PER_TARGET, MIN_MAX_MESSAGE_OCTETS};
 use hamsa_snmp::message::{SecurityLevel, Version};
 use hamsa_snmp::usm::{AuthProtocolId, PrivProtocolId};
 
 use super::limits::{
-    CACHE_OCTETS, MAX_INTERVAL, MAX_REPETITIONS, MAX_RETENTION, MAX_RETRIES, MAX_TIMEOUT, MIN_INTERVAL, MIN_RETENTION,
-    MIN_TIMEOUT, RECEIVE_BUFFER_OCTETS, SYNC_INTERVALS,
+    CACHE_OCTETS, GROUP_TIMES, MAX_GROUP_NODE, MAX_INTERVAL, MAX_REPETITIONS, MAX_RETENTION, MAX_RETRIES, MAX_TIMEOUT,
+    MIN_INTERVAL, MIN_RETENTION, MIN_TIMEOUT, RECEIVE_BUFFER_OCTETS, SYNC_INTERVALS,
 };
 use super::section::{Effect, Field, Key, Placed, Presence, Section, TableReader, section};
 use super::shape::{
@@ -29,7 +30,7 @@ use super::shape::{
 use super::{DeviceAddress, Secret};
 
 /// All tables, in the order in which they are shown.
-pub(super) const SECTIONS: [&Section; 13] = [
+pub(super) const SECTIONS: [&Section; 14] = [
     &FileKeys::SECTION,
     &NodeKeys::SECTION,
     &HttpKeys::SECTION,
@@ -39,6 +40,7 @@ pub(super) const SECTIONS: [&Section; 13] = [
     &MibConfig::SECTION,
     &ProfilesConfig::SECTION,
     &LogConfig::SECTION,
+    &GroupKeys::SECTION,
     &VersionKeys::SECTION,
     &CommunityKeys::SECTION,
     &UserKeys::SECTION,
@@ -68,6 +70,28 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// What carries messages between the nodes of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum GroupEngineKind {
+    Embedded,
+    Corosync,
+    Zenoh,
+}
+
+impl GroupEngineKind {
+    const ALL: [GroupEngineKind; 3] = [GroupEngineKind::Embedded, GroupEngineKind::Corosync, GroupEngineKind::Zenoh];
+
+    /// How it is written, here and as a feature of the build.
+    pub const fn name(self) -> &'static str {
+        match self {
+            GroupEngineKind::Embedded => "embedded",
+            GroupEngineKind::Corosync => "corosync",
+            GroupEngineKind::Zenoh => "zenoh",
+        }
+    }
 }
 
 impl LogLevel {
@@ -215,6 +239,29 @@ section! {
 }
 
 section! {
+    /// The group of nodes that this one belongs to (docs/group.md). Without this table it is alone.
+    pub(super) struct GroupKeys = "[group]" {
+        /// What carries messages between nodes: the embedded engine reaches nodes of the same machine, Corosync those of one
+        /// site, Zenoh those of other sites.
+        restart engine: GroupEngineKind = OneOf(&GroupEngineKind::ALL, GroupEngineKind::name), default("embedded");
+        /// This node's number. No other node has it.
+        restart node: Field<u32> = NumberIn { min: 1, max: MAX_GROUP_NODE }, required(), example(1);
+        /// The cluster's name, the same at all nodes. Nodes of others are not let in.
+        restart cluster: String = name(), default("hamsa");
+        /// The socket of the embedded engine, the same for all nodes. Beside it is a file with `.lock` at its end.
+        restart socket: PathBuf = PathTo::SocketToCreate, default("hamsa-group.sock");
+        /// How long a node may take, after each change, to say what it has seen. Then the others go on without it.
+        restart exchange_patience: Duration = DurationIn { min: GROUP_TIMES.0, max: GROUP_TIMES.1 }, default("2s");
+        /// How long a node that has lost its engine waits for it before it goes on alone.
+        restart alone_after: Duration = DurationIn { min: GROUP_TIMES.0, max: GROUP_TIMES.1 }, default("5s");
+        /// Further groups that the node joins, for trying things out. It is in `enterprise` always.
+        restart groups: Vec<GroupName> = List(group_name()), default([]), example(["lab"]);
+        /// Whether `hamsa group cut` and `heal` may make faults, for trying out what splits do. The embedded engine only.
+        restart allow_faults: bool = Flag, default(false);
+    }
+}
+
+section! {
     /// Credentials, by names that devices refer to. The version says which other keys there are.
     pub(super) struct VersionKeys = "[credentials.NAME]" {
         /// The version of SNMP.
@@ -302,6 +349,13 @@ fn pattern() -> Text<PathBuf> {
         Ok(path.to_owned())
     }
     Text { allowed: "the path of a file, with or without wildcards in the file's name".into(), parse }
+}
+
+fn group_name() -> Text<GroupName> {
+    fn parse(text: &str) -> Result<GroupName, String> {
+        GroupName::new(text).map_err(|error| error.to_string())
+    }
+    Text { allowed: "a name of 1 to 64 letters, digits and . _ - / @ :".into(), parse }
 }
 
 fn device_address() -> Text<DeviceAddress> {

@@ -79,5 +79,14 @@ pub(super) const SYNC_INTERVALS: (Duration, Duration) = (Duration::from_millis(1
 /// The store's cache, octets.
 pub(super) const CACHE_OCTETS: (u64, u64) = (1 << 20, 64 << 30);
 
+/// Numbers of nodes: all engines can tell so many apart.
+pub(super) const MAX_GROUP_NODE: u32 = 65_535;
+
+/// How long nodes wait for each other: no network answers faster, and nobody wants to wait longer.
+pub(super) const GROUP_TIMES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_mins(1));
+
+/// Octets of a Unix socket's path (unix(7), less the octet 0 at its end).
+pub(super) const MAX_SOCKET_PATH_OCTETS: usize = 107;
+
 /// Receive buffer of a socket, octets: one datagram of the largest size, and what Linux grants root at most.
 pub(super) const RECEIVE_BUFFER_OCTETS: (u64, u64) = (64 << 10, 1 << 30);

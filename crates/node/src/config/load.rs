@@ -14,8 +14,8 @@ use zeroize::Zeroizing;
 
 use super::Config;
 use super::keys::{
-    DeviceKeys, FileKeys, HttpKeys, LogConfig, MibConfig, NodeKeys, PollConfig, ProfilesConfig, SECTIONS, StoreConfig,
-    TrapKeys, VersionKeys, WILDCARDS,
+    DeviceKeys, FileKeys, GroupKeys, HttpKeys, LogConfig, MibConfig, NodeKeys, PollConfig, ProfilesConfig, SECTIONS,
+    StoreConfig, TrapKeys, VersionKeys, WILDCARDS,
 };
 use super::limits::{MAX_CREDENTIALS, MAX_DEVICES, MAX_INCLUDED_FILES};
 use super::nearest::nearest;
@@ -114,6 +114,7 @@ fn read_main_file(
         profiles,
         has_certain_profiles,
         log: file.table(&LogConfig::SECTION, LogConfig::read),
+        group: file.has(&GroupKeys::SECTION).then(|| file.table(&GroupKeys::SECTION, resolve::group)).flatten(),
     };
     file.inventory(inventory);
     (tables, include)
@@ -160,6 +161,11 @@ impl FileReader<'_, '_> {
         let result = read(&mut reader);
         reader.refuse_unknown(&[section]);
         result
+    }
+
+    /// Whether a table is there, for those whose absence means something.
+    fn has(&self, section: &Section) -> bool {
+        self.root.contains_key(section.table_name())
     }
 
     /// Credentials and devices.

@@ -36,13 +36,13 @@ mod tests;
 
 pub use address::{AddressError, DeviceAddress, SNMP_PORT};
 pub use discovered::{DiscoveredDevice, to_toml};
-pub use keys::{LogConfig, LogFormat, LogLevel, MibConfig, PollConfig, ProfilesConfig, StoreConfig};
+pub use keys::{GroupEngineKind, LogConfig, LogFormat, LogLevel, MibConfig, PollConfig, ProfilesConfig, StoreConfig};
 pub use load::{Surroundings, check, check_text};
 pub use reference::reference;
 pub use report::{Mistake, Report};
 pub use sample::sample;
 pub use secret::Secret;
 pub use types::{
-    Config, Credentials, DeviceConfig, HttpConfig, NodeConfig, Privacy, Security, TlsFiles, TrapConfig,
-    UserAuthentication, UserCredentials,
+    Config, Credentials, DeviceConfig, GroupConfig, GroupEngineConfig, HttpConfig, NodeConfig, Privacy, Security,
+    TlsFiles, TrapConfig, UserAuthentication, UserCredentials,
 };

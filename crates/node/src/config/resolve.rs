@@ -9,16 +9,16 @@ use hamsa_snmp::engine::Name;
 use hamsa_snmp::message::{SecurityLevel, Version};
 
 use super::keys::{
-    CommunityKeys, DeviceKeys, HttpKeys, LogConfig, MibConfig, NodeKeys, PollConfig, ProfilesConfig, StoreConfig,
-    TrapKeys, UserKeys, VersionKeys,
+    CommunityKeys, DeviceKeys, GroupEngineKind, GroupKeys, HttpKeys, LogConfig, MibConfig, NodeKeys, PollConfig,
+    ProfilesConfig, StoreConfig, TrapKeys, UserKeys, VersionKeys,
 };
 use super::quantity::format_duration;
 use super::section::{Context, Field, Placed, TableReader};
 use super::shape::not_known;
 use super::source::{Place, quoted};
 use super::{
-    Config, Credentials, DeviceAddress, DeviceConfig, HttpConfig, NodeConfig, Privacy, Security, TlsFiles, TrapConfig,
-    UserAuthentication, UserCredentials,
+    Config, Credentials, DeviceAddress, DeviceConfig, GroupConfig, GroupEngineConfig, HttpConfig, NodeConfig, Privacy,
+    Security, TlsFiles, TrapConfig, UserAuthentication, UserCredentials,
 };
 
 /// The tables that only the main file has.
@@ -35,6 +35,8 @@ pub(super) struct Tables {
     /// Whether the directories of profiles are known, and so the profiles.
     pub(super) has_certain_profiles: bool,
     pub(super) log: LogConfig,
+    /// `None` too where it has a mistake.
+    pub(super) group: Option<GroupConfig>,
 }
 
 /// Credentials, and where they stand. Those with a mistake keep their name, so that it is known.
@@ -49,7 +51,8 @@ pub(super) struct Inventory {
 
 /// The whole configuration; `None`, or something that must not be used, after a mistake.
 pub(super) fn config(tables: Tables, inventory: Inventory, context: &mut Context<'_>) -> Option<Config> {
-    let Tables { node, http, store, poll, max_timeout, traps, mib, profiles, has_certain_profiles, log } = tables;
+    let Tables { node, http, store, poll, max_timeout, traps, mib, profiles, has_certain_profiles, log, group } =
+        tables;
     let traps = TrapConfig { listen: traps.listen, accept: accepted(traps.accept, &inventory.credentials, context) };
     let known_profiles = has_certain_profiles.then(|| (context.surroundings.profiles)(&profiles.dirs));
     let known_profiles = known_profiles.map(HashSet::from_iter);
@@ -63,7 +66,7 @@ pub(super) fn config(tables: Tables, inventory: Inventory, context: &mut Context
     }
     let credentials =
         inventory.credentials.into_iter().filter_map(|(name, (_, credentials))| Some((name, credentials?))).collect();
-    Some(Config { node, http, store, poll, traps, mib, profiles, log, credentials, devices })
+    Some(Config { node, http, store, poll, traps, mib, profiles, log, group, credentials, devices })
 }
 
 /// `[node]`.
@@ -119,6 +122,22 @@ pub(super) fn poll(table: &mut TableReader<'_, '_>) -> (PollConfig, Option<Durat
 /// `[profiles]`, and whether its directories are certain.
 pub(super) fn profiles(table: &mut TableReader<'_, '_>) -> (ProfilesConfig, bool) {
     (ProfilesConfig::read(table), table.is_certain("dirs"))
+}
+
+/// `[group]`, if it has no mistake. Whether this program has the engine is found out here, once.
+pub(super) fn group(table: &mut TableReader<'_, '_>) -> Option<GroupConfig> {
+    let keys = GroupKeys::read(table);
+    let GroupKeys { node, cluster, socket, exchange_patience, alone_after, groups, allow_faults, .. } = keys;
+    let engine = match keys.engine {
+        GroupEngineKind::Embedded => GroupEngineConfig::Embedded { socket, allow_faults },
+        missing @ (GroupEngineKind::Corosync | GroupEngineKind::Zenoh) => {
+            let (place, name) = (table.place_of("engine"), missing.name());
+            let message = format!("this program was built without {name}: build it with `--features {name}`");
+            table.context.log.mistake(&place, message);
+            return None;
+        }
+    };
+    Some(GroupConfig { engine, node: node.value()?, cluster, exchange_patience, alone_after, groups })
 }
 
 /// `[credentials.NAME]`.

@@ -27,7 +27,9 @@ fn write_sample(text: &mut String) -> fmt::Result {
     for section in SECTIONS.iter().filter(|section| !section.is_repeated()) {
         write_about(text, section)?;
         if !section.title.is_empty() {
-            writeln!(text, "{}", section.title)?;
+            // A table with a key that must be there is left out as a whole.
+            let needs_key = section.keys.iter().any(|key| key.presence == Presence::Required);
+            writeln!(text, "{}{}", if needs_key { "#" } else { "" }, section.title)?;
         }
         write_keys(text, section)?;
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
@@ -12,7 +13,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::limits::{
-    MAX_COMMUNITY_OCTETS, MAX_LABEL_VALUE_OCTETS, MAX_LABELS, MAX_LIST, MAX_NAME_OCTETS, MIN_TOKEN_OCTETS,
+    MAX_COMMUNITY_OCTETS, MAX_LABEL_VALUE_OCTETS, MAX_LABELS, MAX_LIST, MAX_NAME_OCTETS, MAX_SOCKET_PATH_OCTETS,
+    MIN_TOKEN_OCTETS,
 };
 use super::nearest::nearest;
 use super::quantity::{format_duration, format_size, parse_duration, parse_size};
@@ -186,6 +188,8 @@ pub(super) enum PathTo {
     Directory,
     /// A directory that is created if missing.
     DirectoryToCreate,
+    /// A Unix socket that is created if missing.
+    SocketToCreate,
     /// A file that can be read.
     File,
     /// A file that can be read, but should not be by everyone.
@@ -199,6 +203,7 @@ impl Shape for PathTo {
         match self {
             PathTo::Directory => "a directory",
             PathTo::DirectoryToCreate => "a directory, created if missing",
+            PathTo::SocketToCreate => "a path of at most 107 octets, where a socket is created if missing",
             PathTo::File | PathTo::SecretFile => "a file",
         }
         .to_owned()
@@ -224,7 +229,18 @@ impl Shape for PathTo {
 impl PathTo {
     fn problem(&self, path: &Path) -> Option<String> {
         match (self, fs::metadata(path)) {
-            (PathTo::DirectoryToCreate, Err(error)) if error.kind() == io::ErrorKind::NotFound => None,
+            (PathTo::SocketToCreate, _) if path.as_os_str().len() > MAX_SOCKET_PATH_OCTETS => Some(format!(
+                "{} octets, and a socket's path has {MAX_SOCKET_PATH_OCTETS} at most",
+                path.as_os_str().len()
+            )),
+            (PathTo::SocketToCreate, Ok(metadata)) => {
+                (!metadata.file_type().is_socket()).then(|| "not a socket".to_owned())
+            }
+            (PathTo::DirectoryToCreate | PathTo::SocketToCreate, Err(error))
+                if error.kind() == io::ErrorKind::NotFound =>
+            {
+                None
+            }
             (_, Err(error)) => Some(error.to_string()),
             (PathTo::Directory | PathTo::DirectoryToCreate, Ok(metadata)) => {
                 (!metadata.is_dir()).then(|| "not a directory".to_owned())

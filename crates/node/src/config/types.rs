@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hamsa_group::GroupName;
 use hamsa_snmp::engine::{EngineId, Name};
 use hamsa_snmp::message::{SecurityLevel, Version};
 use hamsa_snmp::usm::{AuthProtocolId, PrivProtocolId};
@@ -31,6 +32,8 @@ pub struct Config {
     pub profiles: ProfilesConfig,
     /// The log.
     pub log: LogConfig,
+    /// The group of nodes that this one belongs to, if any.
+    pub group: Option<GroupConfig>,
     /// All credentials, by name.
     pub credentials: BTreeMap<String, Arc<Credentials>>,
     /// All devices, in the order of the files. Names are unique.
@@ -44,6 +47,35 @@ pub struct NodeConfig {
     pub name: String,
     /// Where it keeps its data; may not be there yet.
     pub data_dir: PathBuf,
+}
+
+/// The group of nodes that a node belongs to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupConfig {
+    /// What carries messages, with its own options.
+    pub engine: GroupEngineConfig,
+    /// The node's number, 1 or greater.
+    pub node: u32,
+    /// The cluster's name.
+    pub cluster: String,
+    /// See [`hamsa_group::Options`].
+    pub exchange_patience: Duration,
+    /// See [`hamsa_group::Options`].
+    pub alone_after: Duration,
+    /// Further groups to join.
+    pub groups: Vec<GroupName>,
+}
+
+/// A group engine that this program was built with, and its options.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GroupEngineConfig {
+    /// The embedded one.
+    Embedded {
+        /// Its socket.
+        socket: PathBuf,
+        /// Whether faults may be asked for.
+        allow_faults: bool,
+    },
 }
 
 /// Console, API and Prometheus endpoints.

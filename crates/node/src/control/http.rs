@@ -16,12 +16,12 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use super::{ControlRequest, carry_out};
+use super::{ControlRequest, Controlled, carry_out};
 use crate::config::Secret;
 use crate::config::agent::ControlConfig;
 use crate::http::bounded_http1;
 use crate::limits::{ACCEPT_RETRY, CONTROL_CONNECTION_WAIT, MAX_CONTROL_CONNECTIONS, MAX_CONTROL_OCTETS};
-use crate::swapping::{Asker, SwapHost};
+use crate::swapping::Asker;
 
 /// HTTP for control can't be had.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +40,7 @@ pub struct ControlHttp {
 }
 
 struct Shared {
-    host: Arc<SwapHost>,
+    controlled: Controlled,
     token: Secret,
 }
 
@@ -49,7 +49,7 @@ impl ControlHttp {
     ///
     /// # Errors
     /// See [`ControlHttpError`].
-    pub fn start(config: &ControlConfig, host: Arc<SwapHost>) -> Result<Self, ControlHttpError> {
+    pub fn start(config: &ControlConfig, controlled: Controlled) -> Result<Self, ControlHttpError> {
         let failed = |source| ControlHttpError { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
@@ -65,7 +65,7 @@ impl ControlHttp {
             let _inside = runtime.enter();
             tokio::net::TcpListener::from_std(listener).map_err(failed)?
         };
-        let shared = Arc::new(Shared { host, token: config.token.clone() });
+        let shared = Arc::new(Shared { controlled, token: config.token.clone() });
         let router = Router::new()
             .route("/control", post(control))
             .layer(DefaultBodyLimit::max(MAX_CONTROL_OCTETS))
@@ -131,7 +131,7 @@ async fn control(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
     };
     let work = move || {
         let mut events: Vec<Value> = Vec::new();
-        let mut answer = carry_out(&shared.host, &Asker::Token, request, |event| events.push(event.clone()));
+        let mut answer = carry_out(&shared.controlled, &Asker::Token, request, |event| events.push(event.clone()));
         answer["events"] = events.into();
         answer
     };

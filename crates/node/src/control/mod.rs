@@ -2,7 +2,8 @@
 //! JSON answer. A Unix socket in the data directory ([`ControlSocket`]) and HTTP ([`ControlHttp`]) carry them.
 //!
 //! ```text
-//! request = {"op":"list"} | {"op":"show","module":M} | {"op":"states","module":M} | {"op":"history"}
+//! request = {"op":"group","ask":"members"|"counters"|{"views":{"group":G}}|{"history":{"group":G}}|{"cut":{"sides":[[N]]}}|"heal"}
+//!         | {"op":"list"} | {"op":"show","module":M} | {"op":"states","module":M} | {"op":"history"}
 //!         | {"op":"install","module":M} | {"op":"uninstall","module":M}
 //!         | {"op":"swap","changes":[{"module":M,"version":V},...],"dry_run":B,"probation":{...},"budget_ms":N}
 //!         | {"op":"rollback","changes":[...],"state":"mapped"|"kept"|"mapped-or-kept","dry_run":B,...}
@@ -11,14 +12,16 @@
 //! ```
 
 mod answers;
+mod controlled;
 mod http;
 mod request;
 mod socket;
 
 pub(crate) use request::version;
 
+pub use controlled::Controlled;
 pub use http::{ControlHttp, ControlHttpError};
-pub use request::{ChangeRequest, ControlRequest, ProbationRequest, RollbackState};
+pub use request::{ChangeRequest, ControlRequest, GroupRequest, ProbationRequest, RollbackState};
 pub use socket::{ControlSocket, ControlSocketError, SOCKET_NAME};
 
 use std::time::{Duration, Instant};
@@ -26,15 +29,21 @@ use std::time::{Duration, Instant};
 use hamsa_swap::{Request, SwapError, SwapOptions, Ticket};
 use serde_json::{Value, json};
 
+use crate::group;
 use crate::limits::{CONTROL_ANSWER_WAIT, MAX_SWAP_EVENTS};
 use crate::swapping::{Asker, SwapHost};
 
 /// Carries a request out; `tell` gets the events on the way. The answer is a `result` or an `error`.
-pub fn carry_out(host: &SwapHost, who: &Asker, request: ControlRequest, mut tell: impl FnMut(&Value)) -> Value {
+pub fn carry_out(controlled: &Controlled, who: &Asker, request: ControlRequest, mut tell: impl FnMut(&Value)) -> Value {
+    let host = &*controlled.host;
     let done = match request {
         _ if !host.permissions().may_swap(who) => {
             Err(format!("{} may not look at or replace modules", who.principal().0))
         }
+        ControlRequest::Group { ask } => match &controlled.groups {
+            Some(groups) => group::answer(groups, ask),
+            None => Err("this process is alone: it has no [group] in its configuration".to_owned()),
+        },
         ControlRequest::List => Ok(answers::list(host)),
         ControlRequest::Show { module } => answers::show(host, &module),
         ControlRequest::States { module } => answers::states(host, &module),

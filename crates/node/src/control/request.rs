@@ -13,6 +13,8 @@ use crate::swapping::{Asker, SwapHost, UnknownModule};
 #[serde(tag = "op", rename_all = "lowercase", deny_unknown_fields)]
 #[allow(missing_docs)]
 pub enum ControlRequest {
+    /// About groups.
+    Group { ask: GroupRequest },
     /// All modules.
     List,
     /// One module with its methods.
@@ -45,6 +47,31 @@ pub enum ControlRequest {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         budget_ms: Option<u64>,
     },
+}
+
+/// What can be asked about groups.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+#[allow(missing_docs)]
+pub enum GroupRequest {
+    /// The node, its engine, and all nodes that it knows.
+    Members,
+    /// The views of now; of one group, or of all.
+    Views {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<String>,
+    },
+    /// The views that there were.
+    History {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<String>,
+    },
+    /// What was counted.
+    Counters,
+    /// Nodes are to reach those only with which they are listed.
+    Cut { sides: Vec<Vec<u32>> },
+    /// All are to reach each other.
+    Heal,
 }
 
 /// A module and the version that it is to have.

@@ -13,9 +13,9 @@ use std::thread::{self, JoinHandle};
 use nix::sys::socket::{getsockopt, sockopt};
 use serde_json::{Value, json};
 
-use super::{ControlRequest, carry_out};
+use super::{ControlRequest, Controlled, carry_out};
 use crate::limits::{ACCEPT_RETRY, CONTROL_IO_WAIT, MAX_CONTROL_CONNECTIONS, MAX_CONTROL_OCTETS};
-use crate::swapping::{Asker, SwapHost};
+use crate::swapping::Asker;
 
 /// The socket's name in the data directory.
 pub const SOCKET_NAME: &str = "control.sock";
@@ -43,7 +43,7 @@ impl ControlSocket {
     ///
     /// # Errors
     /// See [`ControlSocketError`].
-    pub fn start(data_dir: &Path, host: Arc<SwapHost>) -> Result<Self, ControlSocketError> {
+    pub fn start(data_dir: &Path, controlled: Controlled) -> Result<Self, ControlSocketError> {
         let path = data_dir.join(SOCKET_NAME);
         let failed = |source| ControlSocketError { path: path.clone(), source };
         if fs::symlink_metadata(&path).is_ok_and(|found| found.file_type().is_socket()) {
@@ -53,7 +53,7 @@ impl ControlSocket {
         fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(failed)?;
         let stop = Arc::new(AtomicBool::new(false));
         let is_over = stop.clone();
-        let serve = move || serve(&listener, &host, &is_over);
+        let serve = move || serve(&listener, &controlled, &is_over);
         let thread = thread::Builder::new().name("control".into()).spawn(serve).map_err(failed)?;
         Ok(ControlSocket { path, stop, thread: Some(thread) })
     }
@@ -87,7 +87,7 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-fn serve(listener: &UnixListener, host: &Arc<SwapHost>, is_over: &AtomicBool) {
+fn serve(listener: &UnixListener, controlled: &Controlled, is_over: &AtomicBool) {
     let open = Arc::new(AtomicUsize::new(0));
     for stream in listener.incoming() {
         if is_over.load(Ordering::Acquire) {
@@ -106,10 +106,10 @@ fn serve(listener: &UnixListener, host: &Arc<SwapHost>, is_over: &AtomicBool) {
             refuse(stream);
             continue;
         }
-        let (host, open) = (host.clone(), Closing(open.clone()));
+        let (controlled, open) = (controlled.clone(), Closing(open.clone()));
         let spawned = thread::Builder::new().name("control".into()).spawn(move || {
             let _open = open;
-            if let Err(error) = converse(stream, &host) {
+            if let Err(error) = converse(stream, &controlled) {
                 tracing::debug!(%error, "a control connection ended");
             }
         });
@@ -134,7 +134,7 @@ fn refuse(mut stream: UnixStream) {
     let _ = stream.set_write_timeout(Some(CONTROL_IO_WAIT)).and_then(|()| write(&mut stream, &error));
 }
 
-fn converse(mut stream: UnixStream, host: &SwapHost) -> io::Result<()> {
+fn converse(mut stream: UnixStream, controlled: &Controlled) -> io::Result<()> {
     stream.set_read_timeout(Some(CONTROL_IO_WAIT))?;
     stream.set_write_timeout(Some(CONTROL_IO_WAIT))?;
     let uid = getsockopt(&stream, sockopt::PeerCredentials).map_err(io::Error::from)?.uid();
@@ -144,7 +144,7 @@ fn converse(mut stream: UnixStream, host: &SwapHost) -> io::Result<()> {
         return Ok(());
     }
     let answer = match serde_json::from_slice::<ControlRequest>(&line) {
-        Ok(request) => carry_out(host, &Asker::Local(uid), request, |event| {
+        Ok(request) => carry_out(controlled, &Asker::Local(uid), request, |event| {
             // The swap goes on, whether its asker still listens or not.
             let _ = write(&mut stream, event);
         }),

@@ -41,7 +41,7 @@ pub(crate) fn expose(snapshot: &Snapshot) -> String {
     exposition.into_text()
 }
 
-const fn metric(
+pub(super) const fn metric(
     name: &'static str,
     kind: MetricKind,
     labels: &'static [&'static str],
@@ -266,6 +266,7 @@ pub(crate) const GROUPS: &[Group] = &[
             }),
         ],
     },
+    Group { title: "Groups", metrics: super::group_metrics::METRICS },
     Group {
         title: "The store",
         metrics: &[

@@ -19,6 +19,7 @@ Alerts to begin with:
 - `rate(hamsa_polls_missed_total[5m]) > 0`: polls take longer than their interval.
 - `hamsa_store_failing == 1` or `increase(hamsa_store_lost_total[5m]) > 0`: samples don't reach the disk.
 - `rate(hamsa_udp_drops_total[5m]) > 0`: the receive buffer is too small.
+- `hamsa_group_nodes{state=\"unreachable\"} > 0`: a node has ended, or the network is cut.
 ";
 
 /// `docs/metrics.md`: every metric of `/metrics` with its type, labels and meaning. In Markdown.

@@ -6,6 +6,7 @@ use hamsa_store::Stats as StoreStats;
 
 use super::process::{ProcessFigures, udp_drops};
 use crate::fleet::DeviceState;
+use crate::group::{GroupsHandle, GroupsStatus};
 use crate::http::HttpStats;
 use crate::io_loop::LoopStats;
 use crate::state::NodeState;
@@ -33,6 +34,8 @@ pub(crate) struct Snapshot {
     /// `None` where the store does not answer.
     pub(crate) store: Option<StoreStats>,
     pub(crate) process: Option<ProcessFigures>,
+    /// `None` where the node is alone.
+    pub(crate) groups: Option<GroupsStatus>,
     /// Datagrams dropped by the kernel, at the sockets for polls and at those for traps.
     pub(crate) udp_drops: (u64, u64),
 }
@@ -47,6 +50,7 @@ impl Snapshot {
             devices: devices(&node),
             store: store.ok(),
             process: ProcessFigures::read(),
+            groups: node.groups.as_ref().map(GroupsHandle::status),
             udp_drops: udp_drops(&trap_ports),
             node,
             http,

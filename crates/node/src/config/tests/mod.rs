@@ -1,6 +1,7 @@
 //! Tests of the whole: a directory with files in, a report out.
 
 mod generated;
+mod group;
 mod mistakes;
 mod robust;
 mod valid;

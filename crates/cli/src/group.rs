@@ -1,0 +1,157 @@
+//! `hamsa group`: the groups of a running node: who is there, the views, what was counted; and faults, for trying them out.
+
+use clap::{Args, Subcommand};
+use hamsa_node::control::{ControlRequest, GroupRequest};
+use serde_json::Value as Json;
+
+use crate::control::ControlOptions;
+use crate::failure::usage;
+use crate::print::line_out;
+use crate::records::{RowLayout, plain, print_rows, time_cell};
+
+/// Show the groups of a running node: who is there, and what views there were
+///
+/// A node is in groups when its configuration has [group]; docs/group.md tells more. Without an action it shows the members.
+#[derive(Debug, Args)]
+pub struct Command {
+    #[command(subcommand)]
+    pub action: Option<Action>,
+    #[command(flatten)]
+    pub control: ControlOptions,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// List the nodes that this one knows, in reach or not, and how it stands with its engine
+    Members {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the views of now: their members, versions of state, and whom they wait for
+    Views(OfGroup),
+    /// List the views that there were, with their causes and how long nothing could be sent before each
+    History(OfGroup),
+    /// List what was counted
+    Counters {
+        /// How rows are printed
+        #[arg(short = 'o', long = "output", value_name = "LAYOUT", default_value = "table")]
+        layout: RowLayout,
+    },
+    /// Cut the cluster into sides that don't reach each other (embedded engine, where `allow_faults = true`)
+    ///
+    /// `hamsa group cut 1,2 3` leaves 1 and 2 together, and 3 apart. Nodes that are not named are on a side of their own.
+    Cut {
+        /// The numbers of the nodes of a side, with commas between
+        #[arg(value_name = "NODES", required = true)]
+        sides: Vec<String>,
+    },
+    /// Let all nodes reach each other again
+    Heal,
+}
+
+/// Of one group or of all.
+#[derive(Debug, Args)]
+pub struct OfGroup {
+    /// The group [default: all that the node is in]
+    pub group: Option<String>,
+    /// How rows are printed
+    #[arg(short = 'o', long = "output", value_name = "LAYOUT", default_value = "table")]
+    pub layout: RowLayout,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Nobody answers, it is refused, or it was not done.
+pub fn run(command: &Command) -> anyhow::Result<()> {
+    let ask = |ask: GroupRequest| command.control.ask(&ControlRequest::Group { ask }, |_| {});
+    match &command.action {
+        None => members(&ask(GroupRequest::Members)?, false),
+        Some(Action::Members { json }) => members(&ask(GroupRequest::Members)?, *json),
+        Some(Action::Views(OfGroup { group, layout })) => {
+            let header = ["group", "view", "cause", "members", "version", "waits_for", "outgoing"];
+            rows(&ask(GroupRequest::Views { group: group.clone() })?, *layout, &header)
+        }
+        Some(Action::History(OfGroup { group, layout })) => {
+            let header = ["time", "group", "view", "cause", "blocked_ms", "members"];
+            rows(&ask(GroupRequest::History { group: group.clone() })?, *layout, &header)
+        }
+        Some(Action::Counters { layout }) => {
+            rows(&ask(GroupRequest::Counters)?, *layout, &["group", "counter", "value"])
+        }
+        Some(Action::Cut { sides }) => {
+            let sides: Vec<Vec<u32>> = sides.iter().map(|side| parse_side(side)).collect::<Result<_, _>>()?;
+            ask(GroupRequest::Cut { sides })?;
+            line_out("Done: `hamsa group heal` ends the cut.")
+        }
+        Some(Action::Heal) => {
+            ask(GroupRequest::Heal)?;
+            line_out("Done: all nodes reach each other.")
+        }
+    }
+}
+
+fn parse_side(side: &str) -> anyhow::Result<Vec<u32>> {
+    let numbers = side.split(',').map(|number| number.parse::<u32>());
+    numbers.collect::<Result<_, _>>().map_err(|_| usage(format!("{side:?}: say numbers of nodes, such as 1,2")))
+}
+
+fn members(found: &Json, json: bool) -> anyhow::Result<()> {
+    if json {
+        return line_out(&found.to_string());
+    }
+    line_out(&summary(found))?;
+    rows(&found["members"], RowLayout::Table, &["node", "name", "member", "reachable", "self", "since"])
+}
+
+/// How the node stands with its engine, in words.
+fn summary(found: &Json) -> String {
+    let [cluster, engine, role, link, since] =
+        ["cluster", "engine", "role", "link", "since"].map(|name| plain(&found[name]));
+    let since = time_cell(&since, RowLayout::Table);
+    let role = if role.is_empty() { String::new() } else { format!(", as its {role}") };
+    let mut text = format!("cluster {cluster}, by the {engine} engine{role}: {link} since {since}");
+    if let Some(error) = found["error"].as_str() {
+        text.push_str(&format!("\n  {error}"));
+    }
+    text
+}
+
+fn rows(found: &Json, layout: RowLayout, header: &[&str]) -> anyhow::Result<()> {
+    print_rows(found.as_array().map_or(&[][..], Vec::as_slice), layout, header, |row, layout| {
+        let cell = |name: &&str| match &row[name] {
+            Json::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(" "),
+            Json::Bool(is_so) => if *is_so { "yes" } else { "no" }.to_owned(),
+            Json::Number(number) if *name == "blocked_ms" => format!("{:.1}", number.as_f64().unwrap_or_default()),
+            other if matches!(*name, "since" | "time") => time_cell(&plain(other), layout),
+            other => plain(other),
+        };
+        header.iter().map(cell).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn sides_are_numbers_with_commas() {
+        assert_eq!(parse_side("1,23").unwrap(), [1, 23]);
+        for wrong in ["", "1,", "a", "-1"] {
+            parse_side(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn the_engine_is_told_of_in_words() {
+        let found = json!({ "cluster": "c", "engine": "embedded", "role": "hub", "link": "settled", "since": "", "error": null });
+        assert_eq!(summary(&found), "cluster c, by the embedded engine, as its hub: settled since ");
+        let found =
+            json!({ "cluster": "c", "engine": "embedded", "role": "", "link": "alone", "since": "", "error": "E" });
+        assert_eq!(summary(&found), "cluster c, by the embedded engine: alone since \n  E");
+    }
+}

@@ -1,0 +1,28 @@
+//! Groups of two members over a wide area, and the enterprise, on Zenoh: one session for hundreds of pairs.
+//!
+//! Zenoh only carries datagrams here, each key of its own direction, with congestion control that drops: reliability,
+//! order and membership are [`hamsa_group::pair`]'s, presence and the directory [`hamsa_group::enterprise`]'s. So a peer
+//! that does not read delays nobody. Sites dial, hubs listen; both show certificates.
+//!
+//! Without the feature `zenoh` there are the options, their checks and errors, and no engine.
+//! It leaves out: which node may write to whom (whoever has a certificate of the authority is trusted), and links that
+//! go through Zenoh routers.
+
+#[cfg(feature = "zenoh")]
+mod engine;
+#[cfg(feature = "zenoh")]
+mod enterprise;
+#[cfg(feature = "zenoh")]
+mod inbox;
+pub mod limits;
+mod options;
+#[cfg(feature = "zenoh")]
+mod pairs;
+mod tls;
+
+#[cfg(feature = "zenoh")]
+pub use engine::{NeighbourError, PairStatus, StartError, UsePairError, ZenohEngine};
+#[cfg(feature = "zenoh")]
+pub use enterprise::EnterpriseHandle;
+pub use options::{OptionsError, Protection, Side, ZenohOptions};
+pub use tls::{DialProblem, TlsFiles, TlsFilesError};

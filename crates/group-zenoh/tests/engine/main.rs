@@ -1,0 +1,8 @@
+//! Real Zenoh: on loopback addresses within this process, and between processes in network namespaces.
+
+mod certificates;
+mod loopback;
+mod many;
+mod member;
+mod namespaces;
+mod support;

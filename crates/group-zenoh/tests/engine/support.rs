@@ -1,0 +1,124 @@
+//! Engines and authorities for tests.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hamsa_group::{EngineEvent, EnginePort, EngineSendError, GroupEngine, Process};
+use hamsa_group_zenoh::{Protection, Side, TlsFiles, ZenohOptions};
+use hamsa_testkit::limits::LIVENESS;
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd};
+use tokio::time::timeout;
+
+pub const LEASE: Duration = Duration::from_millis(500);
+
+pub const fn process(node: u32) -> Process {
+    Process { node, process: 1 }
+}
+
+pub fn hub(node: u32, listen: &str, protection: Protection) -> ZenohOptions {
+    options(node, Side::Hub { listen: vec![listen.to_owned()] }, protection)
+}
+
+pub fn site(node: u32, hub: &str, protection: Protection) -> ZenohOptions {
+    options(node, Side::Site { hubs: vec![hub.to_owned()] }, protection)
+}
+
+fn options(node: u32, side: Side, protection: Protection) -> ZenohOptions {
+    ZenohOptions {
+        enterprise: "acme".into(),
+        me: process(node),
+        side,
+        protection,
+        lease: LEASE,
+        name: format!("node{node}"),
+        version: "test".into(),
+    }
+}
+
+/// What an authority has signed is good for a hub and for a site.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+/// When a certificate is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validity {
+    Now,
+    Past,
+    Future,
+}
+
+impl Authority {
+    pub fn new() -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).expect("a certificate").pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    /// Writes the files of a node that has these names.
+    pub fn sign(&self, directory: &Path, names: &[&str], validity: Validity) -> TlsFiles {
+        std::fs::create_dir_all(directory).expect("a directory");
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("sound names");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        match validity {
+            Validity::Now => {}
+            Validity::Past => params.not_after = date_time_ymd(2001, 1, 1),
+            Validity::Future => params.not_before = date_time_ymd(4000, 1, 1),
+        }
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        let [authority, own, private] = ["ca.pem", "node.pem", "node.key"].map(|name| directory.join(name));
+        std::fs::write(&authority, &self.pem).expect("a file");
+        std::fs::write(&own, certificate.pem()).expect("a file");
+        std::fs::write(&private, key.serialize_pem()).expect("a file");
+        TlsFiles { authority, certificate: own, key: private }
+    }
+
+    /// Like [`Self::sign`], for the host of an address.
+    pub fn protect(&self, directory: &Path, address: SocketAddr) -> Protection {
+        Protection::Tls(self.sign(directory, &[&address.ip().to_string()], Validity::Now))
+    }
+}
+
+/// The next event within a bound that only a broken engine misses.
+pub async fn event(port: &mut EnginePort) -> EngineEvent {
+    let event = timeout(LIVENESS, port.event()).await.expect("an event comes");
+    event.expect("the engine runs")
+}
+
+/// Skips events until so many members are there.
+pub async fn members(port: &mut EnginePort, number: usize) -> hamsa_group::Configuration {
+    loop {
+        if let EngineEvent::Configuration(configuration) = event(port).await
+            && configuration.members.len() == number
+        {
+            return configuration;
+        }
+    }
+}
+
+/// The next message; a change of configuration is none.
+pub async fn message(port: &mut EnginePort) -> (Process, Bytes) {
+    loop {
+        if let EngineEvent::Message { sender, data } = event(port).await {
+            return (sender, data);
+        }
+    }
+}
+
+/// Sends when there is room.
+pub async fn send(port: &mut EnginePort, data: Bytes) {
+    loop {
+        match port.send(data.clone()) {
+            Ok(()) => return,
+            Err(EngineSendError::Full) => timeout(LIVENESS, port.writable()).await.expect("there will be room"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}

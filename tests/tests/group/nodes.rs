@@ -1,0 +1,217 @@
+//! Three `hamsa node` on one machine by the embedded engine: killed, stopped, started again, cut apart, and asked by
+//! `hamsa group` and `/metrics`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::Command;
+
+use hamsa_testkit::limits::LIVENESS;
+use hamsa_testkit::{Output, Process, hamsa, http, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Nodes of one cluster, by their numbers.
+struct Cluster {
+    directory: TempDir,
+    nodes: BTreeMap<u32, Process>,
+}
+
+impl Cluster {
+    fn new() -> Self {
+        Cluster { directory: TempDir::with_prefix("hamsa-cluster-").unwrap(), nodes: BTreeMap::new() }
+    }
+
+    fn path(&self, node: u32) -> PathBuf {
+        self.directory.path().join(format!("node-{node}.toml"))
+    }
+
+    fn start(&mut self, node: u32) {
+        let config = format!(
+            "[node]\nname = \"host{node}\"\ndata_dir = \"data-{node}\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
+             [traps]\nlisten = []\n[group]\nnode = {node}\ncluster = \"test\"\ngroups = [\"lab\"]\n\
+             alone_after = \"3s\"\nallow_faults = true\n"
+        );
+        std::fs::write(self.path(node), config).unwrap();
+        let mut command = Command::new(hamsa());
+        command.env_clear().arg("node").arg("--config").arg(self.path(node));
+        self.nodes.insert(node, Process::spawn(&format!("node-{node}"), &mut command));
+    }
+
+    fn signal(&self, node: u32, signal: Signal) {
+        kill_process(Pid::from_raw(self.nodes[&node].id().cast_signed()).unwrap(), signal).unwrap();
+    }
+
+    fn kill(&mut self, node: u32) {
+        self.nodes.remove(&node).expect("it runs").kill();
+    }
+
+    /// `hamsa group` of a node.
+    fn ask(&self, node: u32, arguments: &[&str]) -> Output {
+        let socket = self.directory.path().join(format!("data-{node}/control.sock"));
+        let mut command = Command::new(hamsa());
+        command.env_clear().arg("group").args(arguments).arg("--socket").arg(socket);
+        Process::spawn("hamsa-group", &mut command).finish(LIVENESS).expect("hamsa group ends by itself")
+    }
+
+    #[track_caller]
+    fn ok(&self, node: u32, arguments: &[&str]) -> String {
+        let output = self.ask(node, arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        output.stdout
+    }
+
+    fn rows(&self, node: u32, arguments: &[&str]) -> Option<Vec<Value>> {
+        let output = self.ask(node, &[arguments, &["-o", "json"]].concat());
+        // It may not have begun to serve its socket.
+        let is_ok = output.status.success();
+        is_ok.then(|| output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    }
+
+    /// The view of each group, if these nodes are its only members and all have the same.
+    fn common_views(&self, nodes: &[u32]) -> Option<BTreeSet<String>> {
+        let names: Vec<Value> = nodes.iter().map(|node| format!("{node}:host{node}").into()).collect();
+        let mut views = BTreeSet::new();
+        for node in nodes {
+            let rows = self.rows(*node, &["views"])?;
+            assert_eq!(rows.len(), 2, "{rows:?}");
+            for row in rows {
+                if row["members"].as_array() != Some(&names) {
+                    return None;
+                }
+                views.insert(format!("{} {}", row["group"], row["view"]));
+            }
+        }
+        (views.len() == 2).then_some(views)
+    }
+
+    /// Waits until these nodes are in one view of each group, and no others.
+    #[track_caller]
+    fn together(&self, nodes: &[u32]) {
+        wait_until(&format!("nodes {nodes:?} are in one view"), || self.common_views(nodes));
+    }
+
+    fn role(&self, node: u32) -> String {
+        let members: Value = serde_json::from_str(&self.ok(node, &["members", "--json"])).unwrap();
+        members["role"].as_str().unwrap().to_owned()
+    }
+
+    /// What `/metrics` of a node says of groups, by name and labels.
+    fn metrics(&self, node: u32) -> BTreeMap<String, f64> {
+        let said = self.nodes[&node].stderr();
+        let address = said.split("console: http://").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+        let text = http::get(&format!("http://{address}/metrics")).unwrap().text();
+        let lines = text.lines().filter(|line| line.starts_with("hamsa_group_"));
+        lines
+            .map(|line| {
+                let (name, value) = line.rsplit_once(' ').unwrap();
+                (name.to_owned(), value.parse().unwrap())
+            })
+            .collect()
+    }
+}
+
+#[test]
+fn nodes_find_each_other_again_whatever_ends_or_stops() {
+    let mut cluster = Cluster::new();
+    // The first is the hub.
+    cluster.start(1);
+    cluster.together(&[1]);
+    cluster.start(2);
+    cluster.start(3);
+    cluster.together(&[1, 2, 3]);
+    assert_eq!([1, 2, 3].map(|node| cluster.role(node)), ["hub", "member", "member"]);
+
+    cluster.kill(1);
+    cluster.together(&[2, 3]);
+    let roles = [2, 3].map(|node| cluster.role(node));
+    assert!(roles == ["hub", "member"] || roles == ["member", "hub"], "{roles:?}");
+    let shown = cluster.ok(2, &[]);
+    let gone = shown.lines().find(|line| line.contains("host1")).unwrap_or_else(|| panic!("{shown}"));
+    assert!(shown.starts_with("cluster test, by the embedded engine, as its ") && gone.contains(" no "), "{shown}");
+
+    cluster.start(1);
+    cluster.together(&[1, 2, 3]);
+    let history = cluster.rows(3, &["history", "enterprise"]).unwrap();
+    let causes: Vec<&str> = history.iter().filter_map(|row| row["cause"].as_str()).collect();
+    assert_eq!(causes.first(), Some(&"first"), "{history:?}");
+    assert!(causes.contains(&"cut") && causes.contains(&"reached"), "{history:?}");
+    assert!(history.iter().all(|row| row["group"] == "enterprise"), "{history:?}");
+
+    let stopped = if cluster.role(2) == "hub" { 3 } else { 2 };
+    let others: Vec<u32> = [1, 2, 3].into_iter().filter(|node| *node != stopped).collect();
+    cluster.signal(stopped, Signal::STOP);
+    cluster.together(&others);
+    cluster.signal(stopped, Signal::CONT);
+    cluster.together(&[1, 2, 3]);
+
+    let metrics = cluster.metrics(1);
+    assert_eq!(metrics["hamsa_group_members{group=\"enterprise\"}"], 3.0, "{metrics:?}");
+    assert_eq!(metrics["hamsa_group_engine_up{engine=\"embedded\",cluster=\"test\"}"], 1.0, "{metrics:?}");
+    assert_eq!(metrics["hamsa_group_nodes{state=\"reachable\"}"], 3.0, "{metrics:?}");
+    assert!(metrics["hamsa_group_views_total{group=\"lab\"}"] >= 2.0, "{metrics:?}");
+    assert!(metrics["hamsa_group_blocked_seconds_count"] >= 4.0, "{metrics:?}");
+    let counters = cluster.rows(stopped, &["counters"]).unwrap();
+    let losses = counters.iter().find(|row| row["counter"] == "engine_losses").unwrap();
+    assert!(losses["value"].as_u64().unwrap() >= 2, "{counters:?}");
+
+    // Told to end, a node is gone at once, and its socket with the last of them.
+    for node in [1, 2, 3] {
+        let mut process = cluster.nodes.remove(&node).unwrap();
+        let status = process.terminate();
+        assert!(status.success(), "{status}: {}", process.stderr());
+    }
+    assert!(!cluster.directory.path().join("hamsa-group.sock").exists());
+}
+
+#[test]
+fn a_cut_can_be_tried_out_by_hand() {
+    let mut cluster = Cluster::new();
+    (1..=3).for_each(|node| cluster.start(node));
+    cluster.together(&[1, 2, 3]);
+    let done = cluster.ok(2, &["cut", "1,2", "3"]);
+    assert!(done.contains("heal"), "{done}");
+    cluster.together(&[1, 2]);
+    cluster.together(&[3]);
+    cluster.ok(1, &["heal"]);
+    cluster.together(&[1, 2, 3]);
+
+    let output = cluster.ask(1, &["cut", "1,2", "2"]);
+    assert!(!output.status.success() && output.stderr.contains("node 2 is on two sides"), "{output:?}");
+    let output = cluster.ask(1, &["cut", "one"]);
+    assert!(output.status.code() == Some(2) && output.stderr.contains("such as 1,2"), "{output:?}");
+    let output = cluster.ask(1, &["views", "other"]);
+    assert!(!output.status.success() && output.stderr.contains("enterprise, lab"), "{output:?}");
+}
+
+#[test]
+fn a_node_without_groups_says_so_and_mistakes_are_told() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("alone.toml");
+    std::fs::write(&path, "[node]\ndata_dir = \"data\"\n[http]\nlisten = \"127.0.0.1:0\"\n[traps]\nlisten = []\n")
+        .unwrap();
+    let mut command = Command::new(hamsa());
+    let node = Process::spawn("node", command.env_clear().arg("node").arg("--config").arg(&path));
+    let socket = directory.path().join("data/control.sock");
+    wait_until("the control socket is there", || socket.exists().then_some(()));
+    let mut command = Command::new(hamsa());
+    let asked = Process::spawn("hamsa-group", command.env_clear().arg("group").arg("--socket").arg(&socket));
+    let output = asked.finish(LIVENESS).unwrap();
+    assert!(!output.status.success() && output.stderr.contains("no [group]"), "{output:?}");
+    drop(node);
+
+    let check = |table: &str| {
+        std::fs::write(&path, table).unwrap();
+        let mut command = Command::new(hamsa());
+        let checked = Process::spawn("hamsa-check", command.env_clear().arg("check").arg(&path));
+        let Output { stdout, stderr, .. } = checked.finish(LIVENESS).unwrap();
+        stdout + &stderr
+    };
+    for engine in ["corosync", "zenoh"] {
+        let told = check(&format!("[group]\nnode = 1\nengine = \"{engine}\"\n"));
+        assert!(told.contains(": group.engine: ") && told.contains(&format!("--features {engine}")), "{told}");
+    }
+    assert!(check("[group]\n").contains("group.node: this key is missing"));
+    assert!(check("[group]\nnode = 0\n").contains("from 1 to 65535"));
+    assert!(check("[group]\nnode = 1\ngroups = [\"a b\"]\n").contains("groups[0]"));
+}

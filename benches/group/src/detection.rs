@@ -26,6 +26,10 @@ const VICTIM: u8 = 3;
 /// Token timeouts that are tried.
 const TOKENS_MS: [u32; 3] = [300, 500, 1000];
 
+/// Leases of Zenoh's links that are tried.
+#[cfg(feature = "zenoh")]
+const LEASES: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(1)];
+
 /// Times of one kind, one a round.
 #[derive(Debug, Default)]
 pub(crate) struct Distribution(Vec<Duration>);
@@ -51,8 +55,11 @@ impl Distribution {
 /// Where there are few rounds the 90th percentile is the last but one of ten.
 impl fmt::Display for Distribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [least, median, p90, most] = [0, 50, 90, 100].map(|percent| self.at(percent).as_millis());
-        write!(f, "{least} / {median} / {p90} / {most} ms ({} rounds)", self.0.len())
+        let shown = |percent| {
+            let ms = self.at(percent).as_secs_f64() * 1e3;
+            if ms < 10.0 { format!("{ms:.1}") } else { format!("{ms:.0}") }
+        };
+        write!(f, "{} ms ({} rounds)", [0, 50, 90, 100].map(shown).join(" / "), self.0.len())
     }
 }
 
@@ -65,7 +72,70 @@ pub(crate) fn run(rounds: usize) -> anyhow::Result<()> {
             Err(why) => skip(&engine, &why),
         }
     }
-    embedded(rounds)
+    embedded(rounds)?;
+    zenoh(rounds)
+}
+
+#[cfg(not(feature = "zenoh"))]
+#[expect(clippy::unnecessary_wraps, reason = "with the feature it may fail")]
+fn zenoh(_: usize) -> anyhow::Result<()> {
+    skip("pair over Zenoh", &Unavailable::new("built without the feature `zenoh`"));
+    Ok(())
+}
+
+#[cfg(feature = "zenoh")]
+fn zenoh(rounds: usize) -> anyhow::Result<()> {
+    for lease in LEASES {
+        let engine = format!("pair over Zenoh, lease {} ms", lease.as_millis());
+        let network = match hamsa_testkit::Network::new(2) {
+            Ok(network) => network,
+            Err(why) => {
+                skip(&engine, &why);
+                continue;
+            }
+        };
+        let mut pair = crate::pair::Pair::start(network, lease)?;
+        let mut times: [Distribution; 6] = Default::default();
+        for _ in 0..rounds {
+            let [cut, heal, pulled, plugged, process, joined] = &mut times;
+            let fault = |pair: &mut crate::pair::Pair, fault: &dyn Fn(&hamsa_testkit::Network)| {
+                std::thread::sleep(QUIET);
+                let at = machine_time();
+                fault(&pair.network);
+                let first = all_see(&mut pair.members, &[1], at, &[1])?;
+                anyhow::Ok(first.max(all_see(&mut pair.members, &[2], at, &[2])?))
+            };
+            let mend = |pair: &mut crate::pair::Pair, mend: &dyn Fn(&hamsa_testkit::Network)| {
+                std::thread::sleep(QUIET);
+                let at = machine_time();
+                mend(&pair.network);
+                all_see(&mut pair.members, &[1, 2], at, &[1, 2])
+            };
+            cut.add(fault(&mut pair, &|network| network.cut(&[&[1], &[2]]))?);
+            heal.add(mend(&mut pair, &|network| network.heal())?);
+            pulled.add(fault(&mut pair, &|network| network.set_carrier(2, false))?);
+            plugged.add(mend(&mut pair, &|network| network.set_carrier(2, true))?);
+            std::thread::sleep(QUIET);
+            let at = machine_time();
+            pair.members[1].process.kill_alone();
+            process.add(all_see(&mut pair.members, &[1], at, &[1])?);
+            let at = machine_time();
+            pair.members[1] = pair.member(2)?;
+            joined.add(all_see(&mut pair.members, &[1, 2], at, &[1, 2])?);
+        }
+        let kinds = [
+            "cut, to the views of both alone",
+            "heal, to the common view",
+            "carrier down, to the views of both alone",
+            "carrier up, to the common view",
+            "kill -9 of a process, to the other's view alone",
+            "start of a process, to the common view",
+        ];
+        for (what, times) in kinds.iter().zip(&times) {
+            times.tell(&engine, what);
+        }
+    }
+    Ok(())
 }
 
 fn skip(engine: &str, why: &Unavailable) {

@@ -34,3 +34,29 @@ pub(crate) const FAULTS: usize = 10;
 
 /// After a fault and after what mends it: nothing of it is under way any more.
 pub(crate) const QUIET: Duration = Duration::from_millis(300);
+
+/// How long the traffic of members that say nothing is counted.
+pub(crate) const IDLE: Duration = Duration::from_secs(3);
+
+/// Past the end of any bench: a run that begins then does not.
+pub(crate) const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// For 200 connections to be made and pairs to be formed.
+#[cfg(feature = "zenoh")]
+pub(crate) const PAIRS_PATIENCE: Duration = Duration::from_secs(180);
+
+/// Between two looks at that.
+#[cfg(feature = "zenoh")]
+pub(crate) const LOOK: Duration = Duration::from_millis(100);
+
+/// After they are formed, before anything is measured.
+#[cfg(feature = "zenoh")]
+pub(crate) const PAIRS_QUIET: Duration = Duration::from_secs(3);
+
+/// From one message of an end of a pair to its next.
+#[cfg(feature = "zenoh")]
+pub(crate) const PAIRS_PERIOD: Duration = Duration::from_millis(500);
+
+/// How long pairs are looked at, at rest and talking.
+#[cfg(feature = "zenoh")]
+pub(crate) const PAIRS_MEASURED: Duration = Duration::from_secs(10);

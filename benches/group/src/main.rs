@@ -9,9 +9,16 @@ mod detection;
 mod limits;
 mod load;
 mod member;
+#[cfg(feature = "zenoh")]
+mod pair;
+#[cfg(feature = "zenoh")]
+mod pairs;
 mod peer;
 mod protocol;
 mod ring;
+mod wire;
+#[cfg(feature = "zenoh")]
+mod zenoh;
 
 use std::io::Write;
 use std::path::Path;
@@ -22,7 +29,7 @@ use anyhow::{Context, bail};
 
 use member::Engine;
 
-const USAGE: &str = "usage: hamsa-bench-group (corosync | detection) [ROUNDS]";
+const USAGE: &str = "usage: hamsa-bench-group (corosync | detection | pairs | wire) [ROUNDS]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -46,6 +53,16 @@ fn run(arguments: &[&str]) -> anyhow::Result<()> {
             member::run(node.parse()?, Engine::Corosync { group: (*group).to_owned() })
         }
         ["role", "embedded", node, socket] => member::run(node.parse()?, Engine::Embedded { socket: socket.into() }),
+        #[cfg(feature = "zenoh")]
+        ["role", "zenoh", node, side, endpoint, lease_ms, certificates, peer] => {
+            let options = zenoh::EndOptions::parse(side, endpoint, lease_ms, certificates)?;
+            member::run(node.parse()?, Engine::Zenoh(zenoh::End { options, peer: peer.parse()? }))
+        }
+        #[cfg(feature = "zenoh")]
+        ["role", "pairs", side, endpoint, lease_ms, certificates, first, count] => {
+            let options = zenoh::EndOptions::parse(side, endpoint, lease_ms, certificates)?;
+            zenoh::run_many(&options, first.parse()?, count.parse()?)
+        }
         [bench, rounds @ ..] => {
             let rounds = match rounds {
                 [] => None,
@@ -54,6 +71,11 @@ fn run(arguments: &[&str]) -> anyhow::Result<()> {
             };
             match *bench {
                 "corosync" => corosync::run(rounds.unwrap_or(limits::ROUNDS)),
+                "wire" => wire::run(),
+                #[cfg(feature = "zenoh")]
+                "pairs" => pairs::run(),
+                #[cfg(not(feature = "zenoh"))]
+                "pairs" => bail!("built without the feature `zenoh`"),
                 "detection" => detection::run(rounds.unwrap_or(limits::FAULTS)),
                 _ => bail!("{USAGE}"),
             }

@@ -33,10 +33,13 @@ pub(crate) enum Engine {
     Corosync { group: String },
     /// Its socket.
     Embedded { socket: PathBuf },
+    /// One pair; what it is and with whom.
+    #[cfg(feature = "zenoh")]
+    Zenoh(crate::zenoh::End),
 }
 
 /// A member of one group over one engine.
-struct Running {
+pub(crate) struct Running {
     groups: Groups,
     group: GroupName,
     port: Option<EnginePort>,
@@ -48,13 +51,12 @@ struct Running {
 
 /// Runs one until its standard input ends.
 pub(crate) fn run(node: u32, engine: Engine) -> anyhow::Result<()> {
-    let (sender, mut commands) = mpsc::channel(COMMANDS);
-    std::thread::spawn(move || {
-        let lines = std::io::stdin().lock().lines().map_while(Result::ok);
-        // An error says that we are ending.
-        lines.map(|line| sender.blocking_send(line)).find(Result::is_err)
-    });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut commands = lines();
+    let runtime = match engine {
+        #[cfg(feature = "zenoh")]
+        Engine::Zenoh(_) => crate::zenoh::runtime()?,
+        _ => tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+    };
     runtime.block_on(async {
         let mut running = Running::new(node)?;
         match engine {
@@ -69,11 +71,31 @@ pub(crate) fn run(node: u32, engine: Engine) -> anyhow::Result<()> {
                 let options = EmbeddedOptions { socket, cluster, node, allow_faults: true };
                 running.serve(&mut commands, &mut Some(Embedded::new(options))).await
             }
+            #[cfg(feature = "zenoh")]
+            Engine::Zenoh(end) => {
+                let engine = crate::zenoh::start(node, &end.options).await?;
+                running.port = Some(crate::zenoh::pair(&engine, end.peer).await?);
+                running.serve(&mut commands, &mut None).await?;
+                engine.stop().await;
+                Ok(())
+            }
         }
     })
 }
 
+/// What the standard input says, until it ends.
+pub(crate) fn lines() -> mpsc::Receiver<String> {
+    let (sender, commands) = mpsc::channel(COMMANDS);
+    std::thread::spawn(move || {
+        let lines = std::io::stdin().lock().lines().map_while(Result::ok);
+        // An error says that we are ending.
+        lines.map(|line| sender.blocking_send(line)).find(Result::is_err)
+    });
+    commands
+}
+
 impl Running {
+    /// Without an engine.
     fn new(node: u32) -> anyhow::Result<Self> {
         let mut random = [0; 8];
         getrandom::fill(&mut random)?;
@@ -84,6 +106,14 @@ impl Running {
         groups.join(now, group.clone(), JoinOptions::default())?;
         let clocks = (now, machine_time());
         Ok(Running { groups, group, port: None, is_engine_full: false, load: None, clocks })
+    }
+
+    /// One that has its engine.
+    #[cfg(feature = "zenoh")]
+    pub(crate) async fn over(node: u32, port: EnginePort, mut commands: mpsc::Receiver<String>) -> anyhow::Result<()> {
+        let mut running = Running::new(node)?;
+        running.port = Some(port);
+        running.serve(&mut commands, &mut None).await
     }
 
     /// `embedded` is the engine that is connected to whenever there is no port.
@@ -191,7 +221,6 @@ impl Running {
                 let nodes: Vec<String> = view.members.iter().map(|member| member.node.to_string()).collect();
                 say(&format!("view {} {}", machine_time().as_nanos(), nodes.join(",")));
             }
-            Event::Undelivered { .. } => bail!("a message did not come back"),
             _ => {}
         }
         Ok(())

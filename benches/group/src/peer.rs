@@ -78,6 +78,22 @@ impl Peer {
         }
     }
 
+    /// Waits until so many of the pairs of a process that has many have both their members.
+    #[cfg(feature = "zenoh")]
+    pub(crate) fn wait_for_pairs(&mut self, pairs: u32, patience: Duration) -> anyhow::Result<()> {
+        let deadline = machine_time() + patience;
+        loop {
+            let text = self.process.stdout();
+            let formed = text.lines().filter(|line| line.starts_with("view ") && line.contains(',')).count();
+            if formed >= pairs as usize {
+                return Ok(());
+            }
+            anyhow::ensure!(machine_time() < deadline, "{formed} of {pairs} pairs: {}", self.process.stderr());
+            anyhow::ensure!(self.process.is_running(), "it has ended: {text}{}", self.process.stderr());
+            std::thread::sleep(crate::limits::LOOK);
+        }
+    }
+
     /// What it has seen of the run that it was told.
     pub(crate) fn window(&mut self) -> anyhow::Result<Window> {
         Window::parse(&self.wait_for("window "))

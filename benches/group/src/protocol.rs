@@ -70,6 +70,11 @@ impl Run {
         self.start + self.warm_up
     }
 
+    /// The same, later.
+    pub(crate) fn after(self, time: Duration) -> Self {
+        Run { start: self.start + time, ..self }
+    }
+
     /// When it ends, and nothing more is sent.
     pub(crate) fn end(&self) -> Duration {
         self.window() + self.measured

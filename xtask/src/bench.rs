@@ -44,6 +44,19 @@ const BENCHES: &[Bench] = &[
     Bench { name: "agent", cargo: &["run", "--release", "--package", "hamsa-bench-agent"] },
     Bench { name: "poller", cargo: &["run", "--release", "--package", "hamsa-bench-poller"] },
     Bench { name: "scale", cargo: &["run", "--release", "--package", "hamsa-bench-scale"] },
+    Bench { name: "corosync", cargo: &["run", "--release", "--package", "hamsa-bench-group", "--", "corosync"] },
+    Bench {
+        name: "detection",
+        cargo: &["run", "--release", "--package", "hamsa-bench-group", "--features", "zenoh", "--", "detection"],
+    },
+    Bench {
+        name: "pairs",
+        cargo: &["run", "--release", "--package", "hamsa-bench-group", "--features", "zenoh", "--", "pairs"],
+    },
+    Bench {
+        name: "wire",
+        cargo: &["run", "--release", "--package", "hamsa-bench-group", "--features", "zenoh", "--", "wire"],
+    },
     Bench { name: "store", cargo: &["bench", "--package", "hamsa-bench-store", "--bench", "engines"] },
 ];
 

@@ -42,6 +42,7 @@ const PACKAGES: &[Package] = &[
     package("iproute2", Probe::Program("ip"), "tests of group engines on hosts that can be cut from each other"),
     package("nftables", Probe::Program("nft"), "tests of group engines on hosts that can be cut from each other"),
     package("corosync", Probe::Program("corosync"), "tests of the Corosync engine"),
+    package("libcpg-dev", Probe::File("/usr/include/corosync/cpg.h"), "comparisons with bare CPG"),
     package("gcc", Probe::Program("cc"), "comparisons with net-snmp's library"),
     package("libc6-dev", Probe::File("/usr/include/stdio.h"), "comparisons with net-snmp's library"),
     package("chromium", Probe::Program("chromium"), "tests of the console in a browser"),

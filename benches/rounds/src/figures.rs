@@ -79,6 +79,12 @@ fn thread_cpu_time() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }
 
+impl FromIterator<f64> for Figures {
+    fn from_iter<T: IntoIterator<Item = f64>>(figures: T) -> Self {
+        Figures(figures.into_iter().collect())
+    }
+}
+
 impl Figures {
     /// The median; `NaN` without figures.
     pub fn median(&self) -> f64 {

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hamsa_group::{Capabilities, EngineEvent, EnginePort, EngineSide, Process, engine_port};
+use hamsa_group::{Capabilities, EngineEvent, EnginePort, EngineSide, Incoming, Process, engine_port_in_batches};
 use tokio::io::Ready;
 use tokio::io::unix::AsyncFd;
 use tokio::time::sleep;
@@ -17,8 +17,8 @@ use tokio::time::sleep;
 use crate::configurations::{Callback, Configurations};
 use crate::cpg::{ConnectError, Connection, GroupName, Joined, Sent, Told};
 use crate::limits::{
-    DISPATCHED_EVENTS, FIRST_CONFIGURATION, JOIN_RETRY, JOIN_TRIES, MESSAGE_BYTES, OUTSTANDING_BYTES,
-    OUTSTANDING_MESSAGES, PORT_MESSAGES, RETRY_FIRST, RETRY_MOST, RING_NODES, SEND_RETRY, STACK_BYTES,
+    DISPATCHED_BYTES, DISPATCHED_EVENTS, FIRST_CONFIGURATION, JOIN_RETRY, JOIN_TRIES, MESSAGE_BYTES, OUTSTANDING_BYTES,
+    OUTSTANDING_MESSAGES, PORT_BATCHES, PORT_MESSAGES, RETRY_FIRST, RETRY_MOST, RING_NODES, SEND_RETRY, STACK_BYTES,
 };
 
 /// What Corosync can do.
@@ -46,11 +46,11 @@ impl CorosyncEngine {
     /// already, comes as [`EngineEvent::Lost`].
     pub fn start(options: EngineOptions) -> Result<EnginePort, ConnectError> {
         let connection = connect(&options)?;
-        let (port, mut side) = engine_port(CAPABILITIES, PORT_MESSAGES);
+        let (port, mut side) = engine_port_in_batches(CAPABILITIES, PORT_MESSAGES, PORT_BATCHES);
         in_thread(move || async move {
             if let End::Lost(reason) = serve(connection, &options.group, &mut side).await {
                 // Nobody may listen any more.
-                let _ = side.incoming.send(EngineEvent::Lost { reason }).await;
+                let _ = side.incoming.send(EngineEvent::Lost { reason }.into()).await;
             }
         })?;
         Ok(port)
@@ -67,7 +67,7 @@ impl CorosyncEngine {
             Err(error @ ConnectError::NotInstalled { .. }) => return Err(error),
             first => first,
         };
-        let (port, mut side) = engine_port(CAPABILITIES, PORT_MESSAGES);
+        let (port, mut side) = engine_port_in_batches(CAPABILITIES, PORT_MESSAGES, PORT_BATCHES);
         in_thread(move || async move { serve_again_and_again(first, &options, &mut side).await })?;
         Ok(port)
     }
@@ -120,7 +120,7 @@ async fn serve_again_and_again(
         };
         if let Some(reason) = end.filter(|reason| told.as_ref() != Some(reason)) {
             told = Some(reason.clone());
-            if side.incoming.send(EngineEvent::Lost { reason }).await.is_err() {
+            if side.incoming.send(EngineEvent::Lost { reason }.into()).await.is_err() {
                 return;
             }
         }
@@ -211,15 +211,7 @@ impl Session {
             tokio::select! {
                 permit = side.incoming.reserve(), if !has_room => {
                     let Ok(permit) = permit else { return End::Released };
-                    if let Some(event) = self.events.pop_front() {
-                        permit.send(event);
-                    }
-                    while let Some(event) = self.events.pop_front() {
-                        if let Err(refused) = side.incoming.try_send(event) {
-                            self.events.push_front(refused.into_inner());
-                            break;
-                        }
-                    }
+                    permit.send(Incoming::Batch(std::mem::take(&mut self.events)));
                 }
                 readable = watched.readable(), if has_room => {
                     let Ok(mut guard) = readable else { return End::Lost("its descriptor can't be watched".into()) };
@@ -227,6 +219,9 @@ impl Session {
                         Ok(Dispatched::All) => guard.clear_ready_matching(Ready::READABLE),
                         Ok(Dispatched::Some) => {}
                         Err(reason) => return End::Lost(reason),
+                    }
+                    if !self.events.is_empty() && let Ok(permit) = side.incoming.try_reserve() {
+                        permit.send(Incoming::Batch(std::mem::take(&mut self.events)));
                     }
                     // What has come back has made room.
                     self.is_held_back = false;
@@ -263,6 +258,7 @@ impl Session {
     }
 
     fn dispatch(&mut self) -> Result<Dispatched, String> {
+        let mut octets = 0;
         for _ in 0..DISPATCHED_EVENTS {
             let callback = match self.connection.dispatch() {
                 Ok(Told::Callback(callback)) => callback,
@@ -270,12 +266,16 @@ impl Session {
                 Ok(Told::TryAgain) => return Ok(Dispatched::All),
                 Err(error) => return Err(format!("the daemon has ended: {error}")),
             };
-            if let Callback::Message { sender, data } = &callback
-                && *sender == self.me
-            {
-                self.take_back(data)?;
+            if let Callback::Message { sender, data } = &callback {
+                octets += data.len();
+                if *sender == self.me {
+                    self.take_back(data)?;
+                }
             }
             self.configurations.handle(callback, &mut self.events);
+            if octets >= DISPATCHED_BYTES {
+                break;
+            }
         }
         Ok(Dispatched::Some)
     }

@@ -64,15 +64,21 @@ pub const RELOAD: Duration = Duration::from_secs(30);
 /// Octets of a message. Corosync takes 1,047,552 in one piece (`cpg_max_atomic_msgsize_get`) in all versions since 2.
 pub const MESSAGE_BYTES: usize = 1_000_000;
 
-/// Messages that the engine's port queues in each direction.
+/// Messages to be sent that the engine's port queues.
 pub const PORT_MESSAGES: usize = 1024;
+
+/// Batches of events that it queues, each of what was taken in one turn: some tens of megabytes.
+pub const PORT_BATCHES: usize = 16;
 
 /// Events taken from the library in one turn, before messages are sent.
 pub const DISPATCHED_EVENTS: usize = 256;
 
+/// Octets of messages after which a turn ends.
+pub const DISPATCHED_BYTES: usize = 1024 * 1024;
+
 /// Messages given to the daemon that have not come back. It holds 4 MiB for all its clients, and what waits in its
-/// queue rather than in ours is sent into whatever configuration comes.
-pub const OUTSTANDING_MESSAGES: usize = 2048;
+/// queue rather than in ours is sent into whatever configuration comes. With 2048, short messages went through half as fast.
+pub const OUTSTANDING_MESSAGES: usize = 256;
 
 /// Octets of them, but for a single message that is longer.
 pub const OUTSTANDING_BYTES: usize = 2 * 1024 * 1024;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use hamsa_group::embedded::Hub;
-use hamsa_group::{Configuration, EngineEvent, EnginePort, EngineSide, Process, engine_port};
+use hamsa_group::{Configuration, EngineEvent, EnginePort, EngineSide, Incoming, Process, engine_port};
 use tokio::io::{AsyncWriteExt, BufReader, BufWriter};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -66,7 +66,7 @@ pub(crate) async fn dial(
             Err(error) => format!("the connection to the hub has ended: {error}"),
         };
         // Whoever has let go of the engine need not know.
-        let _ = incoming.send(EngineEvent::Lost { reason }).await;
+        let _ = incoming.send(EngineEvent::Lost { reason }.into()).await;
     });
     Ok((port, allows_faults.then_some(faults)))
 }
@@ -78,7 +78,7 @@ fn refused(path: &Path, reason: String) -> ConnectError {
 /// Returns the hub's own words, when it ends the connection by itself.
 async fn take(
     mut read: BufReader<OwnedReadHalf>,
-    incoming: &mpsc::Sender<EngineEvent>,
+    incoming: &mpsc::Sender<Incoming>,
     seen: &AtomicU64,
 ) -> io::Result<String> {
     loop {
@@ -92,7 +92,7 @@ async fn take(
             Frame::Control(other) => return Err(io::Error::other(format!("{other:?} is not for one who is served"))),
         };
         note_ring(seen, &event);
-        if incoming.send(event).await.is_err() {
+        if incoming.send(event.into()).await.is_err() {
             return Ok("nobody listens".into());
         }
     }

@@ -187,7 +187,7 @@ async fn serve_port(attachment: Attachment, side: EngineSide, seen: Arc<AtomicU6
             let event = attachment.next().await;
             note_ring(&seen, &event);
             let is_end = matches!(event, EngineEvent::Lost { .. });
-            if incoming.send(event).await.is_err() || is_end {
+            if incoming.send(event.into()).await.is_err() || is_end {
                 return;
             }
         }

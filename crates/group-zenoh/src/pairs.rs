@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hamsa_group::pair::Pair;
-use hamsa_group::{EngineEvent, EngineSide};
+use hamsa_group::{EngineSide, Incoming};
 use tokio::sync::mpsc;
 use zenoh::Wait;
 use zenoh::pubsub::Publisher;
@@ -33,7 +33,7 @@ struct Slot {
     pair: Pair,
     generation: Generation,
     publisher: Publisher<'static>,
-    incoming: mpsc::Sender<EngineEvent>,
+    incoming: mpsc::Sender<Incoming>,
     /// An event that the user's queue has no room for; its room is waited for.
     is_blocked: bool,
     outgoing: Outgoing,
@@ -87,7 +87,7 @@ impl Waiting {
 /// What to wait for.
 pub(crate) enum Wish {
     Message { peer: u32, generation: Generation, outgoing: mpsc::Receiver<Bytes> },
-    Room { peer: u32, generation: Generation, incoming: mpsc::Sender<EngineEvent> },
+    Room { peer: u32, generation: Generation, incoming: mpsc::Sender<Incoming> },
 }
 
 impl Wish {
@@ -235,7 +235,7 @@ impl Slot {
         while !self.is_blocked {
             match self.incoming.try_reserve() {
                 Ok(permit) => match self.pair.poll_event(now) {
-                    Some(event) => permit.send(event),
+                    Some(event) => permit.send(event.into()),
                     None => return,
                 },
                 Err(mpsc::error::TrySendError::Closed(())) => return,

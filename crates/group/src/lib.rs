@@ -42,5 +42,5 @@ pub use event::Event;
 pub use groups::{Groups, JoinOptions, Options};
 pub use member::{Branch, Cause, GroupName, Member, StateVersion, Trace, View, ViewId};
 #[cfg(feature = "port")]
-pub use port::{EnginePort, EngineSide, PortNews, engine_port};
+pub use port::{EnginePort, EngineSide, Incoming, PortNews, engine_port, engine_port_in_batches};
 pub use status::{GroupCounters, GroupStatus, LinkCounters, LinkStatus, PastView, Status};

@@ -56,6 +56,8 @@ struct Current {
     /// Of those, come back.
     last_seq_back: u64,
     outgoing: VecDeque<Outgoing>,
+    /// Of those, what is not sent yet.
+    outgoing_bytes: usize,
     outgoing_state: Option<Outgoing>,
     was_state_last: bool,
     is_state_wanted: bool,
@@ -246,6 +248,7 @@ impl Light {
             last_seq: 0,
             last_seq_back: 0,
             outgoing: VecDeque::new(),
+            outgoing_bytes: 0,
             outgoing_state: None,
             was_state_last: false,
             is_state_wanted,
@@ -328,13 +331,14 @@ impl Light {
         }
         let Some(current) = &mut self.current else { return Err(SendError::NotInView(self.name.clone())) };
         let is_full = current.outgoing.len() >= MAX_OUTGOING_MESSAGES
-            || (!current.outgoing.is_empty() && current.outgoing_bytes() + data.len() > MAX_OUTGOING_BYTES);
+            || (!current.outgoing.is_empty() && current.outgoing_bytes + data.len() > MAX_OUTGOING_BYTES);
         if is_blocked || is_full || self.is_untold || current.is_broken || current.waiting.is_some() {
             self.has_refused = true;
             self.counters.would_block += 1;
             return Err(SendError::WouldBlock(self.name.clone()));
         }
         current.last_seq += 1;
+        current.outgoing_bytes += data.len();
         current.outgoing.push_back(Outgoing::new(current.last_seq, data));
         Ok(current.last_seq)
     }
@@ -377,6 +381,9 @@ impl Light {
         let encoded = packet.encode(&next.data[next.at..next.at + length]);
         next.at += length;
         next.fragment += 1;
+        if !is_state {
+            current.outgoing_bytes -= length;
+        }
         if fragments_left == 1 {
             if is_state {
                 current.outgoing_state = None;
@@ -393,7 +400,7 @@ impl Light {
     pub(crate) fn tell_writable(&mut self, events: &mut VecDeque<Event>) {
         let Some(current) = &self.current else { return };
         let has_room = current.outgoing.len() <= MAX_OUTGOING_MESSAGES / 2
-            && current.outgoing_bytes() <= MAX_OUTGOING_BYTES / 2
+            && current.outgoing_bytes <= MAX_OUTGOING_BYTES / 2
             && current.waiting.is_none()
             && !current.is_broken
             && !self.is_untold;
@@ -413,7 +420,7 @@ impl Light {
                 .map(|waiting| waiting.missing.iter().copied().collect())
                 .unwrap_or_default(),
             outgoing: current.map_or(0, |current| current.outgoing.len()),
-            outgoing_bytes: current.map_or(0, Current::outgoing_bytes),
+            outgoing_bytes: current.map_or(0, |current| current.outgoing_bytes),
             history: self.history.iter().cloned().collect(),
             counters: *self.counters,
         }
@@ -479,10 +486,6 @@ impl Current {
 
     fn version(&self) -> StateVersion {
         StateVersion { view: self.view.id, epoch: self.messages, digest: self.digest }
-    }
-
-    fn outgoing_bytes(&self) -> usize {
-        self.outgoing.iter().map(|outgoing| outgoing.data.len() - outgoing.at).sum()
     }
 }
 

@@ -1,5 +1,6 @@
 //! An engine that runs in a thread or task of its own, as its users hold it: two bounded queues.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
@@ -15,8 +16,25 @@ use crate::engine::{Capabilities, EngineEvent, EngineSendError, GroupEngine};
 pub struct EnginePort {
     capabilities: Capabilities,
     outgoing: mpsc::Sender<Bytes>,
-    incoming: mpsc::Receiver<EngineEvent>,
+    incoming: mpsc::Receiver<Incoming>,
+    /// What is left of the last batch.
+    batch: VecDeque<EngineEvent>,
     is_lost: bool,
+}
+
+/// What an engine gives at once. To wake its user up for each message costs it more than to take the message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Incoming {
+    /// One event.
+    One(EngineEvent),
+    /// Several, in their order.
+    Batch(VecDeque<EngineEvent>),
+}
+
+impl From<EngineEvent> for Incoming {
+    fn from(event: EngineEvent) -> Self {
+        Incoming::One(event)
+    }
 }
 
 /// What an engine's user waits for.
@@ -36,50 +54,74 @@ pub struct EngineSide {
     /// What to send, in this order. Ends when the groups have let go of the engine.
     pub outgoing: mpsc::Receiver<Bytes>,
     /// What has come. A full queue is waited for: that is the engine's own back-pressure.
-    pub incoming: mpsc::Sender<EngineEvent>,
+    pub incoming: mpsc::Sender<Incoming>,
 }
 
 /// Both ends, with queues of so many messages each.
 pub fn engine_port(capabilities: Capabilities, messages: usize) -> (EnginePort, EngineSide) {
+    engine_port_in_batches(capabilities, messages, messages)
+}
+
+/// Both ends, for an engine that takes so many messages and gives so many batches before it waits.
+pub fn engine_port_in_batches(capabilities: Capabilities, messages: usize, batches: usize) -> (EnginePort, EngineSide) {
     let (to_engine, outgoing) = mpsc::channel(messages);
-    let (incoming, from_engine) = mpsc::channel(messages);
-    let port = EnginePort { capabilities, outgoing: to_engine, incoming: from_engine, is_lost: false };
+    let (incoming, from_engine) = mpsc::channel(batches);
+    let batch = VecDeque::new();
+    let port = EnginePort { capabilities, outgoing: to_engine, incoming: from_engine, batch, is_lost: false };
     (port, EngineSide { outgoing, incoming })
 }
 
 impl EnginePort {
     /// The next event, when there is one; `None` once the engine has ended and all of it is told.
     pub async fn event(&mut self) -> Option<EngineEvent> {
-        let event = self.incoming.recv().await;
+        while self.batch.is_empty() {
+            match self.incoming.recv().await {
+                Some(incoming) => self.unpack(incoming),
+                None => return self.tell(None),
+            }
+        }
+        let event = self.batch.pop_front();
         self.tell(event)
     }
 
     /// The next event, or that it takes a message, if that is wanted, whichever is first. Whoever stops waiting loses nothing.
     pub async fn news(&mut self, is_room_wanted: bool) -> PortNews {
-        let event = {
-            let mut event = pin!(self.incoming.recv());
-            let mut room = pin!(self.outgoing.reserve());
-            poll_fn(|context| match event.as_mut().poll(context) {
-                Poll::Ready(event) => Poll::Ready(Some(event)),
-                // An error says that it has ended, and the events tell so.
-                Poll::Pending if is_room_wanted => match room.as_mut().poll(context) {
-                    Poll::Ready(Ok(_)) => Poll::Ready(None),
-                    Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
-                },
-                Poll::Pending => Poll::Pending,
-            })
-            .await
-        };
-        match event {
-            None => PortNews::Writable,
-            Some(event) => self.tell(event).map_or(PortNews::Ended, PortNews::Event),
+        while self.batch.is_empty() {
+            let incoming = {
+                let mut incoming = pin!(self.incoming.recv());
+                let mut room = pin!(self.outgoing.reserve());
+                poll_fn(|context| match incoming.as_mut().poll(context) {
+                    Poll::Ready(incoming) => Poll::Ready(Some(incoming)),
+                    // An error says that it has ended, and the events tell so.
+                    Poll::Pending if is_room_wanted => match room.as_mut().poll(context) {
+                        Poll::Ready(Ok(_)) => Poll::Ready(None),
+                        Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
+                    },
+                    Poll::Pending => Poll::Pending,
+                })
+                .await
+            };
+            match incoming {
+                None => return PortNews::Writable,
+                Some(None) => return self.tell(None).map_or(PortNews::Ended, PortNews::Event),
+                Some(Some(incoming)) => self.unpack(incoming),
+            }
         }
+        let event = self.batch.pop_front();
+        self.tell(event).map_or(PortNews::Ended, PortNews::Event)
     }
 
     /// Returns when the engine takes a message, or has ended.
     pub async fn writable(&self) {
         // An error says that it has ended, and `send` tells so.
         drop(self.outgoing.reserve().await);
+    }
+
+    fn unpack(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::One(event) => self.batch.push_back(event),
+            Incoming::Batch(events) => self.batch = events,
+        }
     }
 
     /// What is told of it: that it is lost, once.
@@ -107,11 +149,15 @@ impl GroupEngine for EnginePort {
     }
 
     fn poll_event(&mut self) -> Option<EngineEvent> {
-        match self.incoming.try_recv() {
-            Ok(event) => self.tell(Some(event)),
-            Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => self.tell(None),
+        while self.batch.is_empty() {
+            match self.incoming.try_recv() {
+                Ok(incoming) => self.unpack(incoming),
+                Err(TryRecvError::Empty) => return None,
+                Err(TryRecvError::Disconnected) => return self.tell(None),
+            }
         }
+        let event = self.batch.pop_front();
+        self.tell(event)
     }
 }
 
@@ -131,7 +177,7 @@ mod tests {
         for says_so in [true, false] {
             let (mut port, side) = engine_port(CAPABILITIES, 1);
             if says_so {
-                side.incoming.try_send(EngineEvent::Lost { reason: "it says so".into() }).unwrap();
+                side.incoming.try_send(EngineEvent::Lost { reason: "it says so".into() }.into()).unwrap();
             }
             drop(side);
             assert!(matches!(poll(port.event()), Poll::Ready(Some(EngineEvent::Lost { .. }))));
@@ -153,8 +199,26 @@ mod tests {
         side.outgoing.try_recv().unwrap();
         let sender = crate::engine::Process { node: 1, process: 1 };
         let message = EngineEvent::Message { sender, data: Bytes::new() };
-        side.incoming.try_send(message.clone()).unwrap();
+        side.incoming.try_send(message.clone().into()).unwrap();
         assert_eq!(poll(port.news(true)), Poll::Ready(PortNews::Event(message)));
         assert_eq!(poll(port.news(true)), Poll::Ready(PortNews::Writable));
+    }
+
+    #[test]
+    fn a_batch_comes_one_by_one_whoever_asks() {
+        let event = |process| {
+            let sender = crate::engine::Process { node: 1, process };
+            EngineEvent::Message { sender, data: Bytes::new() }
+        };
+        let (mut port, side) = engine_port_in_batches(CAPABILITIES, 1, 3);
+        side.incoming.try_send(Incoming::Batch([event(1), event(2), event(3)].into())).unwrap();
+        side.incoming.try_send(Incoming::Batch([].into())).unwrap();
+        side.incoming.try_send(event(4).into()).unwrap();
+        drop(side);
+        assert_eq!(poll(port.news(true)), Poll::Ready(PortNews::Event(event(1))));
+        assert_eq!(port.poll_event(), Some(event(2)));
+        assert_eq!(poll(port.event()), Poll::Ready(Some(event(3))));
+        assert_eq!(poll(port.event()), Poll::Ready(Some(event(4))));
+        assert!(matches!(port.poll_event(), Some(EngineEvent::Lost { .. })));
     }
 }

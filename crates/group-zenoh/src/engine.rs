@@ -175,7 +175,8 @@ impl ZenohEngine {
         Ok(Self { commands, enterprise, problem, task })
     }
 
-    /// Forms a pair with a process of another node, which must do the same. Dropping the port ends it.
+    /// Forms a pair with a process of another node, which must do the same. Dropping the port ends it; the node remains
+    /// a neighbour.
     ///
     /// # Errors
     /// There is one already, or the peer is no peer.
@@ -285,6 +286,10 @@ impl Engine {
     }
 
     fn add_pair(&mut self, peer: Process) -> Result<(EnginePort, Wish), UsePairError> {
+        if self.pairs.is_let_go(peer.node) {
+            // Its user was faster than the news of it.
+            self.remove_pair(peer.node);
+        }
         if self.pairs.contains(peer.node) {
             return Err(UsePairError::Taken(peer.node));
         }
@@ -319,6 +324,11 @@ impl Engine {
         Ok(())
     }
 
+    fn remove_pair(&mut self, peer: u32) {
+        self.inbox.close(Kind::Pair, peer);
+        self.pairs.remove(peer);
+    }
+
     fn publisher(&self, part: &str, to: u32, priority: Priority) -> Result<Publisher<'static>, String> {
         let key = format!("hamsa/{}/{part}/{to}/{}", self.options.enterprise, self.options.me.node);
         let publisher = self.session.declare_publisher(key).priority(priority);
@@ -347,8 +357,7 @@ impl Engine {
         if self.pairs.handle_user(Instant::now(), event) {
             return Some(peer);
         }
-        self.inbox.close(Kind::Pair, peer);
-        self.pairs.remove(peer);
+        self.remove_pair(peer);
         None
     }
 

@@ -29,5 +29,7 @@ pub(crate) const RETRY_PERIODS: (Duration, Duration) = (Duration::from_millis(10
 
 /// How long a diagnosis waits for the network, and for a refusal that comes after the handshake (TLS 1.3).
 pub(crate) const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(4);
-/// How long a site's hubs may be missing before it is asked why, and pause between such questions.
+/// A neighbour is silent that was not heard for so long: three beats of an enterprise.
+pub const SILENT_AFTER: Duration = Duration::from_secs(3);
+/// Between two looks for silent neighbours, and so between questions why.
 pub const DIAGNOSIS_PERIOD: Duration = Duration::from_secs(5);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hamsa_group::{EngineEvent, EnginePort, EngineSendError, GroupEngine, Process};
-use hamsa_group_zenoh::{Protection, Side, TlsFiles, ZenohOptions};
+use hamsa_group_zenoh::{Links, Protection, TlsFiles, ZenohOptions};
 use hamsa_testkit::limits::LIVENESS;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd};
 use tokio::time::timeout;
@@ -18,18 +18,23 @@ pub const fn process(node: u32) -> Process {
 }
 
 pub fn hub(node: u32, listen: &str, protection: Protection) -> ZenohOptions {
-    options(node, Side::Hub { listen: vec![listen.to_owned()] }, protection)
+    options(node, Links { listen: vec![listen.to_owned()], dial: Vec::new() }, protection)
 }
 
 pub fn site(node: u32, hub: &str, protection: Protection) -> ZenohOptions {
-    options(node, Side::Site { hubs: vec![hub.to_owned()] }, protection)
+    options(node, Links { listen: Vec::new(), dial: vec![hub.to_owned()] }, protection)
 }
 
-fn options(node: u32, side: Side, protection: Protection) -> ZenohOptions {
+/// A hub that dials another.
+pub fn second_hub(node: u32, listen: &str, hub: &str, protection: Protection) -> ZenohOptions {
+    options(node, Links { listen: vec![listen.to_owned()], dial: vec![hub.to_owned()] }, protection)
+}
+
+fn options(node: u32, links: Links, protection: Protection) -> ZenohOptions {
     ZenohOptions {
         enterprise: "acme".into(),
         me: process(node),
-        side,
+        links,
         protection,
         lease: LEASE,
         name: format!("node{node}"),

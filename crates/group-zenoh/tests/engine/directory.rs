@@ -1,0 +1,69 @@
+//! The enterprise over several hubs.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hamsa_group_zenoh::{DialProblem, EnterpriseHandle, ZenohEngine};
+use hamsa_testkit::free_tcp;
+use hamsa_testkit::limits::LIVENESS;
+use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
+
+use crate::support::{Authority, hub, second_hub, site};
+
+fn set(enterprise: &EnterpriseHandle, name: &str, value: Option<&'static str>) {
+    let seen = enterprise.read(name).seen;
+    enterprise.write(name, value.map(Bytes::from), &seen).expect("it is sound");
+}
+
+async fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let wait = async {
+        while !holds() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(LIVENESS, wait).await.unwrap_or_else(|_| panic!("{what}"));
+}
+
+/// A site dials the second hub, which dials the first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chain_of_hubs_is_one_enterprise() {
+    let directory = TempDir::new().expect("a directory");
+    let authority = Authority::new();
+    let addresses = [free_tcp(), free_tcp()];
+    let protect = |name: &str, number: usize| authority.protect(&directory.path().join(name), addresses[number]);
+    let [first_at, second_at] = addresses.map(|address| address.to_string());
+    // From its end, so that each dials one that is not there yet.
+    let north = ZenohEngine::start(site(3, &second_at, protect("site", 1))).await.unwrap();
+    let second = ZenohEngine::start(second_hub(2, &second_at, &first_at, protect("second", 1))).await.unwrap();
+    let first = ZenohEngine::start(hub(1, &first_at, protect("first", 0))).await.unwrap();
+    north.add_neighbour(2).await.unwrap();
+    second.add_neighbour(3).await.unwrap();
+    second.add_neighbour(1).await.unwrap();
+    first.add_neighbour(2).await.unwrap();
+    let all = [first.enterprise(), second.enterprise(), north.enterprise()];
+    set(&all[0], "watch", Some("by 1"));
+    set(&all[1], "trap", Some("by 2"));
+    set(&all[2], "poller", Some("by 3"));
+    eventually("presence and names reach all", || {
+        all.iter().all(|each| {
+            each.nodes().iter().filter(|node| node.is_present).count() == 3
+                && each.names("") == ["poller", "trap", "watch"]
+                && each.digest() == all[0].digest()
+        })
+    })
+    .await;
+    assert_eq!(all[2].node(2).expect("known").record.addresses, [second_at]);
+    assert_eq!(second.problem(), None);
+    // The site that the second hub still hears does not hide that the first one is missing.
+    first.stop().await;
+    eventually("it is told", || second.problem().is_some()).await;
+    let problem = second.problem();
+    assert!(
+        matches!(&problem, Some(DialProblem::Unreachable { endpoint, .. }) if *endpoint == first_at),
+        "{problem:?}"
+    );
+    assert_eq!(north.problem(), None);
+    second.stop().await;
+    north.stop().await;
+}

@@ -67,6 +67,7 @@ pub(crate) async fn start(node: u32, options: &EndOptions) -> anyhow::Result<Zen
         lease: options.lease,
         name: format!("node-{node}"),
         version: "bench".into(),
+        began_after_ms: 0,
     };
     Ok(ZenohEngine::start(options).await?)
 }

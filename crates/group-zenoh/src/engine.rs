@@ -158,11 +158,13 @@ impl ZenohEngine {
         }
         let began = Instant::now();
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let began_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+        let wall_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+        let began_ms = wall_ms.max(options.began_after_ms + 1);
         let run = Run { began_ms, node: options.me.node };
         let (name, version, addresses) = (options.name.clone(), options.version.clone(), options.links.listen.clone());
         let me = NodeRecord { run, name, version, addresses };
-        let enterprise = EnterpriseHandle::new(Enterprise::new(began, EnterpriseOptions::new(me))?);
+        let enterprise_options = EnterpriseOptions { wall_ms, ..EnterpriseOptions::new(me) };
+        let enterprise = EnterpriseHandle::new(Enterprise::new(began, enterprise_options)?);
         let config = zenoh::Config::from_json5(&options.zenoh_config());
         let config = config.map_err(|error| StartError::Config(error.to_string()))?;
         let session = zenoh::open(config).await.map_err(|error| StartError::Open(error.to_string()))?;

@@ -6,7 +6,9 @@ use hamsa_group::Process;
 use hamsa_group::pair::limits::{MAX_LEASE, MIN_LEASE};
 use serde_json::json;
 
-use crate::limits::{MAX_ENTERPRISE_BYTES, MAX_PAIRS, MAX_SESSIONS, OPEN_TIMEOUT, QUEUE_BATCHES, RETRY_PERIODS};
+use crate::limits::{
+    MAX_BEGAN_MS, MAX_ENTERPRISE_BYTES, MAX_PAIRS, MAX_SESSIONS, OPEN_TIMEOUT, QUEUE_BATCHES, RETRY_PERIODS,
+};
 use crate::tls::{TlsFiles, TlsFilesError, Use};
 
 /// An engine.
@@ -26,6 +28,11 @@ pub struct ZenohOptions {
     pub name: String,
     /// Which Hamsa it runs.
     pub version: String,
+    /// The `began_ms` of this node's last run ([`Run`](hamsa_group::enterprise::Run)), 0 when it is not known. The new
+    /// run begins later than that, whatever the clock says: changes of the directory are counted for each run by
+    /// itself, and two runs with one beginning would count the same for different changes. So whoever keeps the
+    /// directory keeps the beginning of the run, before that run changes anything.
+    pub began_after_ms: u64,
 }
 
 /// The links of a node: a hub listens, a site dials, and a second hub that dials the first does both. At least one of
@@ -64,6 +71,9 @@ pub enum OptionsError {
     /// A lease out of its bounds.
     #[error("a lease of {0:?} is not within {MIN_LEASE:?} to {MAX_LEASE:?}")]
     Lease(Duration),
+    /// No run can have begun then.
+    #[error("no run can have begun {0} ms after 1970: what was kept of the last one is damaged")]
+    Began(u64),
     /// The certificates won't do.
     #[error(transparent)]
     Tls(#[from] TlsFilesError),
@@ -89,6 +99,9 @@ impl ZenohOptions {
         }
         if !(MIN_LEASE..=MAX_LEASE).contains(&self.lease) {
             return Err(OptionsError::Lease(self.lease));
+        }
+        if self.began_after_ms > MAX_BEGAN_MS {
+            return Err(OptionsError::Began(self.began_after_ms));
         }
         if let Protection::Tls(files) = &self.protection {
             let uses = [(listen, Use::Listen), (dial, Use::Dial)];
@@ -181,6 +194,7 @@ mod tests {
             lease: Duration::from_millis(500),
             name: "north".into(),
             version: "0.1".into(),
+            began_after_ms: 0,
         }
     }
 
@@ -210,6 +224,8 @@ mod tests {
         assert_eq!(error.to_string(), "there is no endpoint to listen at, and none to dial");
         let error = ZenohOptions { lease: Duration::from_millis(1), ..options() }.check().expect_err("short");
         assert!(matches!(error, OptionsError::Lease(_)));
+        let error = ZenohOptions { began_after_ms: u64::MAX, ..options() }.check().expect_err("damaged");
+        assert!(matches!(error, OptionsError::Began(u64::MAX)));
         for endpoint in ["127.0.0.1:7447", "[::1]:7447", "hub-1.example:1"] {
             assert!(ZenohOptions { links: listen(endpoint), ..options() }.check().is_ok());
         }

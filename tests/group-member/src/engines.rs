@@ -183,6 +183,7 @@ mod zenoh {
             lease: LEASE,
             name: format!("node-{node}"),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            began_after_ms: 0,
         };
         let engine = ZenohEngine::start(options).await?;
         let port = engine.pair(process(peer)).await?;

@@ -1,9 +1,9 @@
-//! The enterprise over several hubs.
+//! The enterprise over several hubs, and after all have ended.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use hamsa_group_zenoh::{DialProblem, EnterpriseHandle, ZenohEngine};
+use hamsa_group_zenoh::{DialProblem, EnterpriseHandle, Protection, ZenohEngine};
 use hamsa_testkit::free_tcp;
 use hamsa_testkit::limits::LIVENESS;
 use tempfile::TempDir;
@@ -66,4 +66,48 @@ async fn a_chain_of_hubs_is_one_enterprise() {
     assert_eq!(north.problem(), None);
     second.stop().await;
     north.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_directory_outlives_all_engines() {
+    let address = free_tcp().to_string();
+    let start = async |after_ms: u64| {
+        let mut near = hub(1, &address, Protection::None);
+        near.began_after_ms = after_ms;
+        let near = ZenohEngine::start(near).await.unwrap();
+        let far = ZenohEngine::start(site(2, &address, Protection::None)).await.unwrap();
+        near.add_neighbour(2).await.unwrap();
+        far.add_neighbour(1).await.unwrap();
+        (near, far)
+    };
+    let (near, far) = start(0).await;
+    let [here, there] = [near.enterprise(), far.enterprise()];
+    set(&here, "watch", Some("first"));
+    set(&here, "trap", Some("first"));
+    eventually("it comes", || there.digest() == here.digest()).await;
+    set(&there, "watch", Some("second"));
+    set(&there, "trap", None);
+    eventually("it comes", || there.digest() == here.digest()).await;
+    near.stop().await;
+    far.stop().await;
+    // Readable also after the end.
+    let (pieces, run, digest) = (here.export(), here.run(), here.digest());
+    assert_eq!(run.node, 1);
+    // As if the clock had been set back by an hour.
+    let last_ms = run.began_ms + 3_600_000;
+    let (near, far) = start(last_ms).await;
+    let [here, there] = [near.enterprise(), far.enterprise()];
+    assert_eq!(here.run().began_ms, last_ms + 1);
+    assert!(there.run().began_ms > run.began_ms);
+    for piece in &pieces {
+        here.restore(piece).unwrap();
+    }
+    assert_eq!(here.digest(), digest);
+    eventually("it is compared", || there.digest() == digest).await;
+    assert_eq!(there.names(""), ["watch"]);
+    set(&here, "watch", Some("third"));
+    eventually("it replaces what was restored", || there.read("watch").values == [Bytes::from("third")]).await;
+    assert!(here.restore(&Bytes::from_static(b"no piece")).is_err());
+    near.stop().await;
+    far.stop().await;
 }

@@ -39,6 +39,7 @@ fn options(node: u32, links: Links, protection: Protection) -> ZenohOptions {
         lease: LEASE,
         name: format!("node{node}"),
         version: "test".into(),
+        began_after_ms: 0,
     }
 }
 

@@ -79,7 +79,7 @@ pub enum UsePairError {
     Ended,
 }
 
-/// Why a node does not become a neighbour.
+/// Why a node does not become a neighbour, or remains one.
 #[derive(Debug, thiserror::Error)]
 pub enum NeighbourError {
     /// There are as many as there may be.
@@ -118,6 +118,10 @@ enum Command {
     AddNeighbour {
         node: u32,
         answer: oneshot::Sender<Result<(), NeighbourError>>,
+    },
+    RemoveNeighbour {
+        node: u32,
+        answer: oneshot::Sender<()>,
     },
     /// Whether a neighbour has not been heard for [`SILENT_AFTER`].
     Silence {
@@ -215,6 +219,18 @@ impl ZenohEngine {
         answered.await.unwrap_or(Err(NeighbourError::Ended))
     }
 
+    /// Exchanges presence and the directory with a node no more, until it is added again or a pair is made with it. A
+    /// pair that there is goes on. No harm when it is no neighbour.
+    ///
+    /// # Errors
+    /// The engine has ended.
+    pub async fn remove_neighbour(&self, node: u32) -> Result<(), NeighbourError> {
+        let (answer, answered) = oneshot::channel();
+        let command = Command::RemoveNeighbour { node, answer };
+        self.commands.send(command).await.map_err(|_| NeighbourError::Ended)?;
+        answered.await.map_err(|_| NeighbourError::Ended)
+    }
+
     /// Who is there, and the directory.
     pub fn enterprise(&self) -> EnterpriseHandle {
         self.enterprise.clone()
@@ -298,6 +314,10 @@ impl Engine {
                 return touched;
             }
             Command::AddNeighbour { node, answer } => drop(answer.send(self.add_neighbour(node))),
+            Command::RemoveNeighbour { node, answer } => {
+                self.remove_neighbour(node);
+                let _ = answer.send(());
+            }
             Command::Silence { answer } => {
                 let is_silent = |neighbour: &Neighbour| neighbour.heard.elapsed() > SILENT_AFTER;
                 let _ = answer.send(self.neighbours.values().any(is_silent));
@@ -344,6 +364,12 @@ impl Engine {
         self.neighbours.insert(node, Neighbour { publisher, heard: Instant::now() });
         self.inbox.open(Kind::Enterprise, node);
         Ok(())
+    }
+
+    fn remove_neighbour(&mut self, node: u32) {
+        self.inbox.close(Kind::Enterprise, node);
+        self.enterprise.with(|enterprise| enterprise.remove_neighbour(node));
+        self.neighbours.remove(&node);
     }
 
     fn remove_pair(&mut self, peer: u32) {

@@ -1,8 +1,9 @@
-//! The enterprise over several hubs, and after all have ended.
+//! The enterprise over several hubs, after all have ended, and without a neighbour that was dropped.
 
 use std::time::Duration;
 
 use bytes::Bytes;
+use hamsa_group::enterprise::EnterpriseEvent;
 use hamsa_group_zenoh::{DialProblem, EnterpriseHandle, Protection, ZenohEngine};
 use hamsa_testkit::free_tcp;
 use hamsa_testkit::limits::LIVENESS;
@@ -108,6 +109,34 @@ async fn the_directory_outlives_all_engines() {
     set(&here, "watch", Some("third"));
     eventually("it replaces what was restored", || there.read("watch").values == [Bytes::from("third")]).await;
     assert!(here.restore(&Bytes::from_static(b"no piece")).is_err());
+    near.stop().await;
+    far.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_neighbour_can_be_dropped_and_taken_again() {
+    let address = free_tcp().to_string();
+    let near = ZenohEngine::start(hub(1, &address, Protection::None)).await.unwrap();
+    let far = ZenohEngine::start(site(2, &address, Protection::None)).await.unwrap();
+    far.add_neighbour(1).await.unwrap();
+    near.add_neighbour(2).await.unwrap();
+    let [here, there] = [near.enterprise(), far.enterprise()];
+    set(&there, "watch", Some("first"));
+    eventually("they meet", || here.digest() == there.digest() && here.node(2).is_some_and(|it| it.is_present)).await;
+    near.remove_neighbour(2).await.unwrap();
+    near.remove_neighbour(7).await.unwrap();
+    set(&here, "trap", Some("here"));
+    set(&there, "poller", Some("there"));
+    // The other goes on telling, for a whole lease, and is not heard.
+    let gone = async { while here.event().await != EnterpriseEvent::Went(2) {} };
+    timeout(LIVENESS, gone).await.expect("its lease ends");
+    assert_eq!(here.names(""), ["trap", "watch"]);
+    assert_eq!(there.names(""), ["poller", "watch"]);
+    near.add_neighbour(2).await.unwrap();
+    eventually("they meet again", || here.names("") == ["poller", "trap", "watch"] && here.digest() == there.digest())
+        .await;
+    let here_again = async { while here.event().await != EnterpriseEvent::Came(2) {} };
+    timeout(LIVENESS, here_again).await.expect("it is there again");
     near.stop().await;
     far.stop().await;
 }

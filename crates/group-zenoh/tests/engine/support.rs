@@ -68,7 +68,6 @@ impl Authority {
 
     /// Writes the files of a node that has these names.
     pub fn sign(&self, directory: &Path, names: &[&str], validity: Validity) -> TlsFiles {
-        std::fs::create_dir_all(directory).expect("a directory");
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("sound names");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
@@ -77,6 +76,18 @@ impl Authority {
             Validity::Past => params.not_after = date_time_ymd(2001, 1, 1),
             Validity::Future => params.not_before = date_time_ymd(4000, 1, 1),
         }
+        self.write(directory, &params)
+    }
+
+    /// Writes the files of a node that may use them for one thing only.
+    pub fn sign_only(&self, directory: &Path, usage: ExtendedKeyUsagePurpose) -> TlsFiles {
+        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("sound names");
+        params.extended_key_usages = vec![usage];
+        self.write(directory, &params)
+    }
+
+    fn write(&self, directory: &Path, params: &CertificateParams) -> TlsFiles {
+        std::fs::create_dir_all(directory).expect("a directory");
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         let [authority, own, private] = ["ca.pem", "node.pem", "node.key"].map(|name| directory.join(name));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hamsa_group::{EnginePort, Process};
-use hamsa_group_zenoh::{Protection, Side, TlsFiles, ZenohEngine, ZenohOptions};
+use hamsa_group_zenoh::{Links, Protection, TlsFiles, ZenohEngine, ZenohOptions};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -49,12 +49,16 @@ pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 /// Starts an engine.
 pub(crate) async fn start(node: u32, options: &EndOptions) -> anyhow::Result<ZenohEngine> {
-    let endpoints = vec![options.endpoint.clone()];
+    let (endpoints, none) = (vec![options.endpoint.clone()], Vec::new());
+    let links = match options.is_hub {
+        true => Links { listen: endpoints, dial: none },
+        false => Links { listen: none, dial: endpoints },
+    };
     let file = |name: &str| options.certificates.join(name);
     let options = ZenohOptions {
         enterprise: "bench".into(),
         me: process(node),
-        side: if options.is_hub { Side::Hub { listen: endpoints } } else { Side::Site { hubs: endpoints } },
+        links,
         protection: Protection::Tls(TlsFiles {
             authority: file("ca.pem"),
             certificate: file("node.pem"),
@@ -63,6 +67,7 @@ pub(crate) async fn start(node: u32, options: &EndOptions) -> anyhow::Result<Zen
         lease: options.lease,
         name: format!("node-{node}"),
         version: "bench".into(),
+        began_after_ms: 0,
     };
     Ok(ZenohEngine::start(options).await?)
 }

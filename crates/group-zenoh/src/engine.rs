@@ -17,8 +17,8 @@ use zenoh::{Session, Wait};
 
 use crate::enterprise::EnterpriseHandle;
 use crate::inbox::{Inbox, Kind, Received, inbox};
-use crate::limits::{BATCH_DATAGRAMS, DIAGNOSIS_PERIOD, MAX_PAIRS, PORT_MESSAGES};
-use crate::options::{OptionsError, Side, ZenohOptions};
+use crate::limits::{BATCH_DATAGRAMS, DIAGNOSIS_PERIOD, MAX_PAIRS, PORT_MESSAGES, SILENT_AFTER};
+use crate::options::{OptionsError, ZenohOptions};
 use crate::pairs::{Pairs, UserEvent, Waiting, Wish};
 use crate::tls::{DialProblem, dial_problem};
 
@@ -27,7 +27,7 @@ const ENGINE: &str = "zenoh";
 /// Commands that wait for the task; each is answered at once.
 const COMMANDS: usize = 64;
 
-/// A hub or a site. Dropped, it says good-bye to all peers and ends.
+/// A hub, a site, or both. Dropped, it says good-bye to all peers and ends.
 #[derive(Debug)]
 pub struct ZenohEngine {
     commands: mpsc::Sender<Command>,
@@ -51,7 +51,7 @@ pub enum StartError {
     /// Zenoh does not take its configuration.
     #[error("Zenoh refuses its configuration: {0}")]
     Config(String),
-    /// A hub's port is taken, or its address is not of this host.
+    /// The port to listen at is taken, or its address is not of this host.
     #[error("Zenoh does not start (is the address of this host, and the port free?): {0}")]
     Open(String),
 }
@@ -79,7 +79,7 @@ pub enum UsePairError {
     Ended,
 }
 
-/// Why a node does not become a neighbour.
+/// Why a node does not become a neighbour, or remains one.
 #[derive(Debug, thiserror::Error)]
 pub enum NeighbourError {
     /// There are as many as there may be.
@@ -111,9 +111,25 @@ pub struct PairStatus {
 }
 
 enum Command {
-    Pair { peer: Process, answer: oneshot::Sender<Result<EnginePort, UsePairError>> },
-    Neighbour { node: u32, answer: oneshot::Sender<Result<(), NeighbourError>> },
-    Status { answer: oneshot::Sender<Vec<PairStatus>> },
+    Pair {
+        peer: Process,
+        answer: oneshot::Sender<Result<EnginePort, UsePairError>>,
+    },
+    AddNeighbour {
+        node: u32,
+        answer: oneshot::Sender<Result<(), NeighbourError>>,
+    },
+    RemoveNeighbour {
+        node: u32,
+        answer: oneshot::Sender<()>,
+    },
+    /// Whether a neighbour has not been heard for [`SILENT_AFTER`].
+    Silence {
+        answer: oneshot::Sender<bool>,
+    },
+    Status {
+        answer: oneshot::Sender<Vec<PairStatus>>,
+    },
 }
 
 /// What the task owns.
@@ -123,13 +139,19 @@ struct Engine {
     pairs: Pairs,
     inbox: Inbox,
     enterprise: EnterpriseHandle,
-    neighbours: HashMap<u32, Publisher<'static>>,
+    neighbours: HashMap<u32, Neighbour>,
     began: Instant,
     began_ms: u64,
 }
 
+struct Neighbour {
+    publisher: Publisher<'static>,
+    /// When something of its own came last; or when it became a neighbour.
+    heard: Instant,
+}
+
 impl ZenohEngine {
-    /// Starts a hub or a site. A hub listens when this returns; a site dials on, also when its hubs don't answer yet.
+    /// Starts a node. It listens when this returns, and dials on, also when those that it dials don't answer yet.
     ///
     /// # Errors
     /// What is wrong with the options, the certificates, the address or the port.
@@ -140,14 +162,13 @@ impl ZenohEngine {
         }
         let began = Instant::now();
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let began_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
-        let addresses = match &options.side {
-            Side::Hub { listen } => listen.clone(),
-            Side::Site { .. } => Vec::new(),
-        };
+        let wall_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+        let began_ms = wall_ms.max(options.began_after_ms + 1);
         let run = Run { began_ms, node: options.me.node };
-        let me = NodeRecord { run, name: options.name.clone(), version: options.version.clone(), addresses };
-        let enterprise = EnterpriseHandle::new(Enterprise::new(began, EnterpriseOptions::new(me))?);
+        let (name, version, addresses) = (options.name.clone(), options.version.clone(), options.links.listen.clone());
+        let me = NodeRecord { run, name, version, addresses };
+        let enterprise_options = EnterpriseOptions { wall_ms, ..EnterpriseOptions::new(me) };
+        let enterprise = EnterpriseHandle::new(Enterprise::new(began, enterprise_options)?);
         let config = zenoh::Config::from_json5(&options.zenoh_config());
         let config = config.map_err(|error| StartError::Config(error.to_string()))?;
         let session = zenoh::open(config).await.map_err(|error| StartError::Open(error.to_string()))?;
@@ -175,7 +196,8 @@ impl ZenohEngine {
         Ok(Self { commands, enterprise, problem, task })
     }
 
-    /// Forms a pair with a process of another node, which must do the same. Dropping the port ends it.
+    /// Forms a pair with a process of another node, which must do the same. Dropping the port ends it; the node remains
+    /// a neighbour.
     ///
     /// # Errors
     /// There is one already, or the peer is no peer.
@@ -192,9 +214,21 @@ impl ZenohEngine {
     /// There are too many, or the engine has ended.
     pub async fn add_neighbour(&self, node: u32) -> Result<(), NeighbourError> {
         let (answer, answered) = oneshot::channel();
-        let command = Command::Neighbour { node, answer };
+        let command = Command::AddNeighbour { node, answer };
         self.commands.send(command).await.map_err(|_| NeighbourError::Ended)?;
         answered.await.unwrap_or(Err(NeighbourError::Ended))
+    }
+
+    /// Exchanges presence and the directory with a node no more, until it is added again or a pair is made with it. A
+    /// pair that there is goes on. No harm when it is no neighbour.
+    ///
+    /// # Errors
+    /// The engine has ended.
+    pub async fn remove_neighbour(&self, node: u32) -> Result<(), NeighbourError> {
+        let (answer, answered) = oneshot::channel();
+        let command = Command::RemoveNeighbour { node, answer };
+        self.commands.send(command).await.map_err(|_| NeighbourError::Ended)?;
+        answered.await.map_err(|_| NeighbourError::Ended)
     }
 
     /// Who is there, and the directory.
@@ -211,7 +245,8 @@ impl ZenohEngine {
         answered.await.unwrap_or_default()
     }
 
-    /// What keeps a site from its hubs; `None` while one answers, and for hubs.
+    /// What keeps this node from one that it dials, as it was found while a neighbour was silent; `None` while all are
+    /// heard, and for a node that dials nobody.
     pub fn problem(&self) -> Option<DialProblem> {
         self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -278,13 +313,25 @@ impl Engine {
                 let _ = answer.send(port);
                 return touched;
             }
-            Command::Neighbour { node, answer } => drop(answer.send(self.add_neighbour(node))),
+            Command::AddNeighbour { node, answer } => drop(answer.send(self.add_neighbour(node))),
+            Command::RemoveNeighbour { node, answer } => {
+                self.remove_neighbour(node);
+                let _ = answer.send(());
+            }
+            Command::Silence { answer } => {
+                let is_silent = |neighbour: &Neighbour| neighbour.heard.elapsed() > SILENT_AFTER;
+                let _ = answer.send(self.neighbours.values().any(is_silent));
+            }
             Command::Status { answer } => drop(answer.send(self.pairs.status())),
         }
         None
     }
 
     fn add_pair(&mut self, peer: Process) -> Result<(EnginePort, Wish), UsePairError> {
+        if self.pairs.is_let_go(peer.node) {
+            // Its user was faster than the news of it.
+            self.remove_pair(peer.node);
+        }
         if self.pairs.contains(peer.node) {
             return Err(UsePairError::Taken(peer.node));
         }
@@ -314,9 +361,20 @@ impl Engine {
         }
         let publisher = self.publisher("node", node, Priority::DataLow).map_err(NeighbourError::Zenoh)?;
         self.enterprise.with(|enterprise| enterprise.add_neighbour(node))?;
-        self.neighbours.insert(node, publisher);
+        self.neighbours.insert(node, Neighbour { publisher, heard: Instant::now() });
         self.inbox.open(Kind::Enterprise, node);
         Ok(())
+    }
+
+    fn remove_neighbour(&mut self, node: u32) {
+        self.inbox.close(Kind::Enterprise, node);
+        self.enterprise.with(|enterprise| enterprise.remove_neighbour(node));
+        self.neighbours.remove(&node);
+    }
+
+    fn remove_pair(&mut self, peer: u32) {
+        self.inbox.close(Kind::Pair, peer);
+        self.pairs.remove(peer);
     }
 
     fn publisher(&self, part: &str, to: u32, priority: Priority) -> Result<Publisher<'static>, String> {
@@ -330,6 +388,9 @@ impl Engine {
     fn receive(&mut self, received: Received) -> Option<u32> {
         let Received { kind, from, octets } = received;
         let now = Instant::now();
+        if let Some(neighbour) = self.neighbours.get_mut(&from) {
+            neighbour.heard = now;
+        }
         match kind {
             Kind::Pair => {
                 self.pairs.handle_datagram(now, from, &octets);
@@ -347,15 +408,14 @@ impl Engine {
         if self.pairs.handle_user(Instant::now(), event) {
             return Some(peer);
         }
-        self.inbox.close(Kind::Pair, peer);
-        self.pairs.remove(peer);
+        self.remove_pair(peer);
         None
     }
 
     fn tell_neighbours(&self) {
         while let Some((node, octets)) = self.enterprise.with(Enterprise::poll_transmit) {
-            let Some(publisher) = self.neighbours.get(&node) else { continue };
-            if let Err(error) = publisher.put(octets).wait() {
+            let Some(neighbour) = self.neighbours.get(&node) else { continue };
+            if let Err(error) = neighbour.publisher.put(octets).wait() {
                 tracing::debug!(%error, "Zenoh took no datagram");
             }
         }
@@ -377,29 +437,33 @@ fn elapsed_ms(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Asks again and again why no peer answers, while none does; ends with the engine.
+/// While a neighbour is silent, asks again and again those that are dialled why; ends with the engine.
 async fn diagnose(options: ZenohOptions, commands: mpsc::WeakSender<Command>, told: Arc<Mutex<Option<DialProblem>>>) {
-    let Side::Site { hubs } = &options.side else { return };
+    if options.links.dial.is_empty() {
+        return;
+    }
     loop {
         sleep(DIAGNOSIS_PERIOD).await;
         let (answer, answered) = oneshot::channel();
         let Some(commands) = commands.upgrade() else { return };
-        if commands.send(Command::Status { answer }).await.is_err() {
+        if commands.send(Command::Silence { answer }).await.is_err() {
             return;
         }
         drop(commands);
-        let pairs = answered.await.unwrap_or_default();
         let mut problem = None;
-        if !pairs.is_empty() && !pairs.iter().any(|pair| pair.is_peer_present) {
-            for hub in hubs {
-                problem = problem.or(dial_problem(&options.protection, hub).await);
+        if answered.await.unwrap_or_default() {
+            for endpoint in &options.links.dial {
+                problem = dial_problem(&options.protection, endpoint).await;
+                if problem.is_some() {
+                    break;
+                }
             }
         }
         let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
         if *told != problem {
             match &problem {
-                Some(problem) => tracing::warn!(%problem, "no hub answers"),
-                None => tracing::info!("a hub answers"),
+                Some(problem) => tracing::warn!(%problem, "one that is dialled does not answer"),
+                None => tracing::info!("all that are dialled answer"),
             }
             *told = problem;
         }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use hamsa_group::enterprise::{Enterprise, EnterpriseEvent, NodeStatus, Reading, Seen, WriteError};
+use hamsa_group::enterprise::{Enterprise, EnterpriseEvent, NodeStatus, Reading, RestoreError, Run, Seen, WriteError};
 use tokio::sync::Notify;
 
 /// A view of the enterprise that stays true. Cheap to copy; readable also after the engine's end.
@@ -62,6 +62,25 @@ impl EnterpriseHandle {
         self.shared.is_changed.notify_one();
         self.shared.has_news.notify_one();
         Ok(())
+    }
+
+    /// This run. Its `began_ms` is to be kept before it changes anything, and is
+    /// [`ZenohOptions::began_after_ms`](crate::ZenohOptions::began_after_ms) of the next one.
+    pub fn run(&self) -> Run {
+        self.lock().run()
+    }
+
+    /// The whole directory, deleted names too, in pieces to be kept on a disk; see [`Enterprise::export`].
+    pub fn export(&self) -> Vec<Bytes> {
+        self.lock().export().collect()
+    }
+
+    /// Takes in a piece that was exported, as if a neighbour had told it; see [`Enterprise::restore`].
+    ///
+    /// # Errors
+    /// The piece is unreadable, of another encoding, or has more names than there is room for.
+    pub fn restore(&self, piece: &Bytes) -> Result<(), RestoreError> {
+        self.with(|enterprise| enterprise.restore(Instant::now(), piece))
     }
 
     /// The next thing that has changed; for one waiting user.

@@ -2,7 +2,7 @@
 //!
 //! Zenoh only carries datagrams here, each key of its own direction, with congestion control that drops: reliability,
 //! order and membership are [`hamsa_group::pair`]'s, presence and the directory [`hamsa_group::enterprise`]'s. So a peer
-//! that does not read delays nobody. Sites dial, hubs listen; both show certificates.
+//! that does not read delays nobody. Sites dial, hubs listen, a second hub does both; all show certificates.
 //!
 //! Without the feature `zenoh` there are the options, their checks and errors, and no engine.
 //! It leaves out: which node may write to whom (whoever has a certificate of the authority is trusted), and links that
@@ -24,5 +24,5 @@ mod tls;
 pub use engine::{NeighbourError, PairStatus, StartError, UsePairError, ZenohEngine};
 #[cfg(feature = "zenoh")]
 pub use enterprise::EnterpriseHandle;
-pub use options::{OptionsError, Protection, Side, ZenohOptions};
+pub use options::{Links, OptionsError, Protection, ZenohOptions};
 pub use tls::{DialProblem, TlsFiles, TlsFilesError};

@@ -10,6 +10,9 @@ pub const MAX_PAIRS: usize = 1_024;
 pub(crate) const MAX_SESSIONS: usize = 2 * MAX_PAIRS;
 /// Octets of an enterprise's name, a part of each key.
 pub const MAX_ENTERPRISE_BYTES: usize = 64;
+/// Latest beginning of a run that is believed, in milliseconds since 1970: the end of the year 9999. A later one was
+/// damaged where it was kept, and rings, which are counted from there, would come to an end.
+pub(crate) const MAX_BEGAN_MS: u64 = 253_402_300_799_999;
 /// Octets of a certificate or key file: a chain of ten is a tenth of it.
 pub(crate) const MAX_FILE_BYTES: u64 = 256 * 1024;
 
@@ -29,5 +32,7 @@ pub(crate) const RETRY_PERIODS: (Duration, Duration) = (Duration::from_millis(10
 
 /// How long a diagnosis waits for the network, and for a refusal that comes after the handshake (TLS 1.3).
 pub(crate) const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(4);
-/// How long a site's hubs may be missing before it is asked why, and pause between such questions.
+/// A neighbour is silent that was not heard for so long: three beats of an enterprise.
+pub const SILENT_AFTER: Duration = Duration::from_secs(3);
+/// Between two looks for silent neighbours, and so between questions why.
 pub const DIAGNOSIS_PERIOD: Duration = Duration::from_secs(5);

@@ -6,7 +6,9 @@ use hamsa_group::Process;
 use hamsa_group::pair::limits::{MAX_LEASE, MIN_LEASE};
 use serde_json::json;
 
-use crate::limits::{MAX_ENTERPRISE_BYTES, MAX_PAIRS, MAX_SESSIONS, OPEN_TIMEOUT, QUEUE_BATCHES, RETRY_PERIODS};
+use crate::limits::{
+    MAX_BEGAN_MS, MAX_ENTERPRISE_BYTES, MAX_PAIRS, MAX_SESSIONS, OPEN_TIMEOUT, QUEUE_BATCHES, RETRY_PERIODS,
+};
 use crate::tls::{TlsFiles, TlsFilesError, Use};
 
 /// An engine.
@@ -16,8 +18,8 @@ pub struct ZenohOptions {
     pub enterprise: String,
     /// This process, in all its pairs.
     pub me: Process,
-    /// Which side it is.
-    pub side: Side,
+    /// Where it listens, and whom it dials.
+    pub links: Links,
     /// How links are protected.
     pub protection: Protection,
     /// How long a peer may be silent: 300 ms to 1 s on good lines.
@@ -26,21 +28,23 @@ pub struct ZenohOptions {
     pub name: String,
     /// Which Hamsa it runs.
     pub version: String,
+    /// The `began_ms` of this node's last run ([`Run`](hamsa_group::enterprise::Run)), 0 when it is not known. The new
+    /// run begins later than that, whatever the clock says: changes of the directory are counted for each run by
+    /// itself, and two runs with one beginning would count the same for different changes. So whoever keeps the
+    /// directory keeps the beginning of the run, before that run changes anything.
+    pub began_after_ms: u64,
 }
 
-/// Only one side dials: were both to do it, a split could stay for good (Zenoh's issue 2806).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Side {
+/// The links of a node: a hub listens, a site dials, and a second hub that dials the first does both. At least one of
+/// the lists has an endpoint.
+///
+/// Of each two nodes only one dials the other: were both to do it, a split could stay for good (Zenoh's issue 2806).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Links {
     /// Listens at these endpoints, `host:port`.
-    Hub {
-        /// One or more.
-        listen: Vec<String>,
-    },
-    /// Dials all of these hubs, `host:port`, again and again.
-    Site {
-        /// One or more.
-        hubs: Vec<String>,
-    },
+    pub listen: Vec<String>,
+    /// Dials all of these, `host:port`, again and again.
+    pub dial: Vec<String>,
 }
 
 /// How links are protected.
@@ -61,12 +65,15 @@ pub enum OptionsError {
     /// Not `host:port`.
     #[error("`{0}` is no endpoint: it should be host:port")]
     Endpoint(String),
-    /// Nowhere to listen, or nobody to dial.
-    #[error("there is no endpoint to {0}")]
-    NoEndpoint(&'static str),
+    /// Nowhere to listen, and nobody to dial.
+    #[error("there is no endpoint to listen at, and none to dial")]
+    NoEndpoint,
     /// A lease out of its bounds.
     #[error("a lease of {0:?} is not within {MIN_LEASE:?} to {MAX_LEASE:?}")]
     Lease(Duration),
+    /// No run can have begun then.
+    #[error("no run can have begun {0} ms after 1970: what was kept of the last one is damaged")]
+    Began(u64),
     /// The certificates won't do.
     #[error(transparent)]
     Tls(#[from] TlsFilesError),
@@ -83,21 +90,24 @@ impl ZenohOptions {
         if !(1..=MAX_ENTERPRISE_BYTES).contains(&name.len()) || !name.iter().copied().all(is_plain) {
             return Err(OptionsError::Enterprise(self.enterprise.clone()));
         }
-        let (endpoints, verb, purpose) = match &self.side {
-            Side::Hub { listen } => (listen, "listen at", Use::Listen),
-            Side::Site { hubs } => (hubs, "dial", Use::Dial),
-        };
-        if endpoints.is_empty() {
-            return Err(OptionsError::NoEndpoint(verb));
+        let Links { listen, dial } = &self.links;
+        if listen.is_empty() && dial.is_empty() {
+            return Err(OptionsError::NoEndpoint);
         }
-        if let Some(wrong) = endpoints.iter().find(|endpoint| !is_endpoint(endpoint)) {
+        if let Some(wrong) = listen.iter().chain(dial).find(|endpoint| !is_endpoint(endpoint)) {
             return Err(OptionsError::Endpoint(wrong.clone()));
         }
         if !(MIN_LEASE..=MAX_LEASE).contains(&self.lease) {
             return Err(OptionsError::Lease(self.lease));
         }
+        if self.began_after_ms > MAX_BEGAN_MS {
+            return Err(OptionsError::Began(self.began_after_ms));
+        }
         if let Protection::Tls(files) = &self.protection {
-            files.check(purpose)?;
+            let uses = [(listen, Use::Listen), (dial, Use::Dial)];
+            for (_, purpose) in uses.into_iter().filter(|(endpoints, _)| !endpoints.is_empty()) {
+                files.check(purpose)?;
+            }
         }
         Ok(())
     }
@@ -109,10 +119,7 @@ impl ZenohOptions {
             Protection::None => "tcp",
         };
         let endpoints = |of: &[String]| of.iter().map(|it| format!("{scheme}/{it}")).collect::<Vec<_>>();
-        let (listen, connect) = match &self.side {
-            Side::Hub { listen } => (endpoints(listen), Vec::new()),
-            Side::Site { hubs } => (Vec::new(), endpoints(hubs)),
-        };
+        let (listen, connect) = (endpoints(&self.links.listen), endpoints(&self.links.dial));
         let (first, longest) = RETRY_PERIODS;
         let retry = json!({
             "period_init_ms": first.as_millis() as u64,
@@ -182,12 +189,21 @@ mod tests {
         ZenohOptions {
             enterprise: "acme".into(),
             me: Process { node: 1, process: 1 },
-            side: Side::Site { hubs: vec!["hub.example:7447".into()] },
+            links: dial("hub.example:7447"),
             protection: Protection::None,
             lease: Duration::from_millis(500),
             name: "north".into(),
             version: "0.1".into(),
+            began_after_ms: 0,
         }
+    }
+
+    fn listen(endpoint: &str) -> Links {
+        Links { listen: vec![endpoint.into()], dial: Vec::new() }
+    }
+
+    fn dial(endpoint: &str) -> Links {
+        Links { listen: Vec::new(), dial: vec![endpoint.into()] }
     }
 
     #[test]
@@ -198,28 +214,38 @@ mod tests {
             assert!(matches!(error, OptionsError::Enterprise(_)), "{error}");
         }
         for endpoint in ["hub", ":1", "hub:x", "hub:70000", "tcp/hub:1", "hub:1?rel=0", "hub#iface=eth0:1", "a b:1"] {
-            let error = ZenohOptions { side: Side::Hub { listen: vec![endpoint.into()] }, ..options() }.check();
-            assert!(matches!(error, Err(OptionsError::Endpoint(_))), "{endpoint}");
+            for links in [listen(endpoint), dial(endpoint), Links { listen: vec![endpoint.into()], ..options().links }]
+            {
+                let error = ZenohOptions { links, ..options() }.check();
+                assert!(matches!(error, Err(OptionsError::Endpoint(_))), "{endpoint}");
+            }
         }
-        let error = ZenohOptions { side: Side::Site { hubs: Vec::new() }, ..options() }.check().expect_err("none");
-        assert_eq!(error.to_string(), "there is no endpoint to dial");
+        let error = ZenohOptions { links: Links::default(), ..options() }.check().expect_err("none");
+        assert_eq!(error.to_string(), "there is no endpoint to listen at, and none to dial");
         let error = ZenohOptions { lease: Duration::from_millis(1), ..options() }.check().expect_err("short");
         assert!(matches!(error, OptionsError::Lease(_)));
+        let error = ZenohOptions { began_after_ms: u64::MAX, ..options() }.check().expect_err("damaged");
+        assert!(matches!(error, OptionsError::Began(u64::MAX)));
         for endpoint in ["127.0.0.1:7447", "[::1]:7447", "hub-1.example:1"] {
-            assert!(ZenohOptions { side: Side::Hub { listen: vec![endpoint.into()] }, ..options() }.check().is_ok());
+            assert!(ZenohOptions { links: listen(endpoint), ..options() }.check().is_ok());
         }
     }
 
     #[test]
-    fn only_sites_dial_and_nothing_is_found_by_itself() {
+    fn only_what_is_said_is_dialled_and_nothing_is_found_by_itself() {
         let site: serde_json::Value = serde_json::from_str(&options().zenoh_config()).expect("it is JSON");
         assert_eq!(site["connect"]["endpoints"], json!(["tcp/hub.example:7447"]));
         assert_eq!(site["listen"]["endpoints"], json!([]));
         assert_eq!(site["scouting"]["multicast"]["enabled"], json!(false));
         assert_eq!(site["scouting"]["gossip"]["enabled"], json!(false));
-        let hub = ZenohOptions { side: Side::Hub { listen: vec!["0.0.0.0:7447".into()] }, ..options() };
+        let hub = ZenohOptions { links: listen("0.0.0.0:7447"), ..options() };
         let hub: serde_json::Value = serde_json::from_str(&hub.zenoh_config()).expect("it is JSON");
         assert_eq!(hub["connect"]["endpoints"], json!([]));
         assert_eq!(hub["listen"]["endpoints"], json!(["tcp/0.0.0.0:7447"]));
+        let both = Links { listen: vec!["0.0.0.0:7447".into()], ..dial("hub.example:7447") };
+        let both: serde_json::Value =
+            serde_json::from_str(&ZenohOptions { links: both, ..options() }.zenoh_config()).expect("it is JSON");
+        assert_eq!(both["connect"]["endpoints"], site["connect"]["endpoints"]);
+        assert_eq!(both["listen"]["endpoints"], hub["listen"]["endpoints"]);
     }
 }

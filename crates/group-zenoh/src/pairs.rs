@@ -111,6 +111,11 @@ impl Pairs {
         self.slots.contains_key(&peer)
     }
 
+    /// Whether there is a pair whose user has dropped its port.
+    pub(crate) fn is_let_go(&self, peer: u32) -> bool {
+        self.slots.get(&peer).is_some_and(|slot| slot.incoming.is_closed())
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }

@@ -22,7 +22,7 @@ use tokio_rustls::rustls::{AlertDescription, CertificateError, ClientConfig, Err
 use crate::limits::{DIAGNOSIS_TIMEOUT, MAX_FILE_BYTES};
 use crate::options::Protection;
 
-/// PEM files. Both sides show a certificate, and both must be signed by the same authority.
+/// PEM files. Both sides of a link show a certificate, and both must be signed by the same authority.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The enterprise's own authority.
@@ -81,14 +81,14 @@ pub enum TlsFilesError {
     Unfit {
         /// Which file.
         path: PathBuf,
-        /// A hub or a site.
+        /// One that listens, or one that dials.
         role: &'static str,
         /// What the TLS library says.
         reason: Error,
     },
 }
 
-/// What keeps a site from its hub.
+/// What keeps a node from one that it dials, its hub.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DialProblem {
     /// Nothing answers there.
@@ -99,7 +99,7 @@ pub enum DialProblem {
         /// In words.
         reason: String,
     },
-    /// This site does not trust what the hub shows.
+    /// This node does not trust what the hub shows.
     #[error("the certificate of {endpoint} is refused here: {reason}")]
     HubRefused {
         /// Host and port.
@@ -107,15 +107,15 @@ pub enum DialProblem {
         /// In words.
         reason: String,
     },
-    /// The hub does not trust what this site shows.
-    #[error("{endpoint} refuses this site's certificate: {reason}")]
+    /// The hub does not trust what this node shows.
+    #[error("{endpoint} refuses this node's certificate: {reason}")]
     SiteRefused {
         /// Host and port.
         endpoint: String,
         /// In words.
         reason: String,
     },
-    /// This site's own files have become unusable since its start.
+    /// This node's own files have become unusable since its start.
     #[error("{0}")]
     Files(String),
     /// It answers, but not with TLS as this side speaks it.
@@ -143,7 +143,7 @@ struct Material {
 }
 
 impl TlsFiles {
-    /// Whether a hub, or a site, can work with them now.
+    /// Whether a node that listens, or one that dials, can work with them now.
     ///
     /// # Errors
     /// What is wrong with which file.
@@ -157,8 +157,8 @@ impl TlsFiles {
             reason,
         })?;
         let role = match purpose {
-            Use::Listen => "a hub",
-            Use::Dial => "a site",
+            Use::Listen => "a node that listens",
+            Use::Dial => "a node that dials",
         };
         verify(roots, &chain, &provider, purpose).map_err(|reason| match &reason {
             Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
@@ -175,7 +175,7 @@ impl TlsFiles {
         })
     }
 
-    /// For a site.
+    /// For one that dials.
     fn client_config(&self) -> Result<ClientConfig, TlsFilesError> {
         let Material { roots, chain, key } = self.read()?;
         let provider = Arc::new(ring::default_provider());
@@ -296,7 +296,7 @@ fn problem(endpoint: &str, error: &io::Error) -> DialProblem {
     };
     match tls {
         Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
-            DialProblem::HubRefused { endpoint, reason: "it is not signed by this site's authority".into() }
+            DialProblem::HubRefused { endpoint, reason: "it is not signed by this node's authority".into() }
         }
         Error::InvalidCertificate(error) => DialProblem::HubRefused { endpoint, reason: error.to_string() },
         Error::AlertReceived(alert) => {
@@ -307,7 +307,7 @@ fn problem(endpoint: &str, error: &io::Error) -> DialProblem {
                 }
                 AlertDescription::CertificateRequired => "none was shown",
                 AlertDescription::BadCertificate | AlertDescription::UnsupportedCertificate => {
-                    "it is not fit for a site"
+                    "it is not fit for a node that dials"
                 }
                 alert => return DialProblem::NotTls { endpoint, reason: format!("its alert is {alert:?}") },
             };

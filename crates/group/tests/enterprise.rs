@@ -1,5 +1,6 @@
 //! Nodes of an enterprise in a simulated network: two hubs and the sites that talk to both, with loss, copies, delays,
-//! splits and new beginnings; at the end all must know the same, and nothing may be gone that nobody has replaced.
+//! splits and new beginnings, with what they had exported and without; at the end all must know the same, and nothing
+//! may be gone that nobody has replaced.
 //!
 //! A seed that fails is printed; `HAMSA_ENTERPRISE_SEED=<seed> cargo test -p hamsa-group --test enterprise` runs it alone.
 
@@ -18,6 +19,8 @@ use rand::{RngExt, SeedableRng};
 const HUBS: u32 = 2;
 const SITES: u32 = 5;
 const SEEDS: u64 = 150;
+/// Nodes that are down at a time.
+const MAX_DOWN: usize = 4;
 const NAMES: [&str; 4] = ["poller.north", "poller.south", "trap.north", "watch"];
 /// When the simulated world begins, in milliseconds since 1970.
 const BEGINNING_MS: u64 = 1_700_000_000_000;
@@ -44,6 +47,9 @@ struct World {
     start: Instant,
     now: Instant,
     nodes: BTreeMap<u32, Node>,
+    /// Nodes that have ended: when their run began, and what is on their disks.
+    down: BTreeMap<u32, (u64, Vec<Bytes>)>,
+    restarts: usize,
     /// Pairs that don't reach each other, the lower first.
     cut: BTreeSet<(u32, u32)>,
     loss: f64,
@@ -60,6 +66,8 @@ impl World {
             start: now,
             now,
             nodes: BTreeMap::new(),
+            down: BTreeMap::new(),
+            restarts: 0,
             cut: BTreeSet::new(),
             loss: 0.1,
             under_way: BinaryHeap::new(),
@@ -74,7 +82,14 @@ impl World {
     }
 
     fn begin(&mut self, node: u32) {
-        let began_ms = BEGINNING_MS + (self.now - self.start).as_millis() as u64;
+        self.begin_by(node, self.wall_ms());
+    }
+
+    fn wall_ms(&self) -> u64 {
+        BEGINNING_MS + (self.now - self.start).as_millis() as u64
+    }
+
+    fn begin_by(&mut self, node: u32, began_ms: u64) {
         let run = Run { began_ms, node };
         let me = NodeRecord { run, name: format!("node{node}"), version: "0.1".into(), addresses: Vec::new() };
         let mut enterprise = Enterprise::new(self.now, EnterpriseOptions::new(me)).expect("sound options");
@@ -88,8 +103,36 @@ impl World {
         self.settle(node);
     }
 
+    /// Ends without a word, but its directory is on its disk.
+    fn end(&mut self, node: u32) {
+        let ended = self.nodes.remove(&node).expect("it runs");
+        self.down.insert(node, (ended.enterprise.run().began_ms, ended.enterprise.export().collect()));
+    }
+
+    fn begin_again(&mut self, node: u32) {
+        let (earlier_ms, pieces) = self.down.remove(&node).expect("it has ended");
+        self.restarts += 1;
+        // Often the clock was set back meanwhile.
+        let wall_ms = if self.rng.random_bool(0.5) { 0 } else { self.wall_ms() };
+        self.begin_by(node, wall_ms.max(earlier_ms + 1));
+        // The neighbours may be faster than the disk.
+        if self.rng.random_bool(0.3) {
+            let time = Duration::from_millis(self.rng.random_range(1..3_000));
+            self.run_for(time);
+        }
+        let enterprise = &mut self.nodes.get_mut(&node).expect("it runs").enterprise;
+        for piece in pieces {
+            enterprise.restore(self.now, &piece).expect("it was exported");
+        }
+        self.settle(node);
+    }
+
     fn fault(&mut self) {
         let node = self.rng.random_range(1..=HUBS + SITES);
+        if self.down.contains_key(&node) {
+            self.begin_again(node);
+            return;
+        }
         match self.rng.random_range(0..100) {
             0..10 => {
                 let other = self.rng.random_range(1..=HUBS + SITES);
@@ -100,12 +143,13 @@ impl World {
             22..25 => self.loss = self.rng.random_range(0.0..0.6),
             25..27 => {
                 // One that has told all it knew: what only it had would be gone with it.
-                let digest = |node: u32| self.nodes[&node].enterprise.digest();
+                let digest = |node: u32| self.nodes.get(&node).map(|node| node.enterprise.digest());
                 if (1..=HUBS).all(|hub| digest(hub) == digest(node)) && node > HUBS {
                     self.now += Duration::from_millis(1);
                     self.begin(node);
                 }
             }
+            27..33 if self.down.len() < MAX_DOWN => self.end(node),
             27..45 => {
                 let name = NAMES[self.rng.random_range(0..NAMES.len())];
                 let reading = self.nodes[&node].enterprise.read(name);
@@ -215,7 +259,8 @@ impl World {
     }
 }
 
-fn run(seed: u64) -> usize {
+/// Conflicts at the end, and new beginnings with what was exported.
+fn run(seed: u64) -> (usize, usize) {
     let mut world = World::new(seed);
     for _ in 0..60 {
         world.fault();
@@ -224,11 +269,14 @@ fn run(seed: u64) -> usize {
     }
     world.cut.clear();
     world.loss = 0.2;
+    while let Some(node) = world.down.keys().next().copied() {
+        world.begin_again(node);
+    }
     let settled = world.run_until(Duration::from_secs(120), World::is_settled);
     assert!(settled, "did not settle");
     world.check();
     let conflicts = NAMES.iter().filter(|name| world.nodes[&1].enterprise.read(name).is_conflict());
-    conflicts.count()
+    (conflicts.count(), world.restarts)
 }
 
 #[test]
@@ -238,13 +286,16 @@ fn all_know_the_same_after_any_split() {
         run(seed.parse().unwrap_or_else(|_| panic!("HAMSA_ENTERPRISE_SEED is not a number: {seed}")));
         return;
     }
-    let mut conflicts = 0;
+    let (mut conflicts, mut restarts) = (0, 0);
     for seed in 0..SEEDS {
         let run = std::panic::catch_unwind(|| run(seed));
         let replay = "cargo test -p hamsa-group --test enterprise";
-        conflicts += run.unwrap_or_else(|_| panic!("seed {seed}; replay: HAMSA_ENTERPRISE_SEED={seed} {replay}"));
+        let run = run.unwrap_or_else(|_| panic!("seed {seed}; replay: HAMSA_ENTERPRISE_SEED={seed} {replay}"));
+        conflicts += run.0;
+        restarts += run.1;
     }
     assert!(conflicts > 20, "a simulation without conflicts proves little: {conflicts}");
+    assert!(restarts > 200, "nor does one without new beginnings: {restarts}");
 }
 
 /// Two nodes that are each other's neighbours, on a carrier without faults.
@@ -331,6 +382,43 @@ fn a_new_node_gets_a_large_directory() {
     assert_eq!(world.nodes[&(HUBS + 1)].enterprise.entries(), 2_000);
     // More than anyone takes events for.
     assert!(world.nodes[&1].events.contains(&EnterpriseEvent::Overrun));
+}
+
+#[test]
+fn the_directory_outlives_all_nodes() {
+    let mut world = two();
+    for (at, value) in [(1, Some("first")), (HUBS + 1, Some("second")), (HUBS + 2, None)] {
+        let node = world.nodes.get_mut(&at).expect("it runs");
+        for name in ["watch", "poller.north"] {
+            let seen = node.enterprise.read(name).seen;
+            // The last one deletes the first name only.
+            if value.is_some() || name == "watch" {
+                node.enterprise.write(world.now, name, value.map(Bytes::from), &seen).expect("it is sound");
+            }
+        }
+        world.settle(at);
+        assert!(world.run_until(Duration::from_secs(30), World::is_settled));
+    }
+    let digest = world.nodes[&1].enterprise.digest();
+    for node in 1..=HUBS + SITES {
+        world.end(node);
+    }
+    world.under_way.clear();
+    // Only one of them has a disk.
+    let disk = world.down.remove(&(HUBS + 3)).expect("it has ended");
+    for (_, pieces) in world.down.values_mut() {
+        pieces.clear();
+    }
+    world.down.insert(HUBS + 3, disk);
+    for node in 1..=HUBS + SITES {
+        world.begin_again(node);
+    }
+    assert!(world.run_until(Duration::from_secs(30), |world| world.is_settled()));
+    for node in world.nodes.values() {
+        assert_eq!(node.enterprise.digest(), digest);
+        assert_eq!(node.enterprise.read("poller.north").values, [Bytes::from("second")]);
+        assert!(node.enterprise.names("").eq(["poller.north"]));
+    }
 }
 
 #[test]

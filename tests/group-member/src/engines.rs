@@ -156,7 +156,7 @@ mod zenoh {
     use std::time::Duration;
 
     use hamsa_group::{EnginePort, Process};
-    use hamsa_group_zenoh::{Protection, Side, ZenohEngine, ZenohOptions};
+    use hamsa_group_zenoh::{Links, Protection, ZenohEngine, ZenohOptions};
 
     use super::CLUSTER;
 
@@ -170,15 +170,20 @@ mod zenoh {
         peer: u32,
     ) -> anyhow::Result<(ZenohEngine, EnginePort)> {
         let process = |node| Process { node, process: 1 };
-        let hub = vec![hub.to_owned()];
+        let (hub, none) = (vec![hub.to_owned()], Vec::new());
+        let links = match is_hub {
+            true => Links { listen: hub, dial: none },
+            false => Links { listen: none, dial: hub },
+        };
         let options = ZenohOptions {
             enterprise: CLUSTER.to_owned(),
             me: process(node),
-            side: if is_hub { Side::Hub { listen: hub } } else { Side::Site { hubs: hub } },
+            links,
             protection: Protection::None,
             lease: LEASE,
             name: format!("node-{node}"),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            began_after_ms: 0,
         };
         let engine = ZenohEngine::start(options).await?;
         let port = engine.pair(process(peer)).await?;

@@ -5,10 +5,11 @@ use std::time::Duration;
 use hamsa_group_zenoh::{DialProblem, OptionsError, Protection, StartError, TlsFiles, TlsFilesError, ZenohEngine};
 use hamsa_testkit::free_tcp;
 use hamsa_testkit::limits::LIVENESS;
+use rcgen::ExtendedKeyUsagePurpose;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
-use crate::support::{Authority, Validity, hub, process, site};
+use crate::support::{Authority, Validity, hub, process, second_hub, site};
 
 /// What a site and a hub say to the files.
 fn errors(files: &TlsFiles) -> [String; 2] {
@@ -56,6 +57,28 @@ fn files_are_checked_before_anything_starts() {
     let foreign = other.sign(&at("foreign"), names, Validity::Now);
     each_says(&TlsFiles { key: foreign.key.clone(), ..good.clone() }, "is not the key of");
     each_says(&TlsFiles { authority: good.authority, ..foreign }, "is not signed by the authority in");
+}
+
+#[test]
+fn a_certificate_must_be_fit_for_all_that_its_node_does() {
+    let directory = TempDir::new().expect("a directory");
+    let authority = Authority::new();
+    let only = |name: &str, usage| Protection::Tls(authority.sign_only(&directory.path().join(name), usage));
+    let listens = only("listens", ExtendedKeyUsagePurpose::ServerAuth);
+    let dials = only("dials", ExtendedKeyUsagePurpose::ClientAuth);
+    let address = "127.0.0.1:1";
+    for good in [hub(1, address, listens.clone()), site(1, address, dials.clone())] {
+        good.check().expect("it is fit");
+    }
+    for (wrong, role) in [
+        (hub(1, address, dials.clone()), "by a node that listens"),
+        (second_hub(1, address, address, dials), "by a node that listens"),
+        (site(1, address, listens.clone()), "by a node that dials"),
+        (second_hub(1, address, address, listens), "by a node that dials"),
+    ] {
+        let error = wrong.check().expect_err("it is unfit").to_string();
+        assert!(error.contains(role), "{error}");
+    }
 }
 
 /// What a site comes to say of a hub, and that it never joins.

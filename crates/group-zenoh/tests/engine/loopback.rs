@@ -1,5 +1,7 @@
 //! Pairs and the enterprise within one process.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hamsa_group::enterprise::EnterpriseEvent;
 use hamsa_group::{EngineEvent, GroupEngine};
@@ -7,7 +9,7 @@ use hamsa_group_zenoh::{Protection, StartError, UsePairError, ZenohEngine};
 use hamsa_testkit::free_tcp;
 use hamsa_testkit::limits::LIVENESS;
 use tempfile::TempDir;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::support::{Authority, event, hub, members, message, process, send, site};
 
@@ -75,6 +77,35 @@ async fn a_pair_over_tls_agrees_on_order_and_on_who_is_there() {
         }
     }
     near.stop().await;
+}
+
+/// Whoever has dropped a port need not wait until the engine knows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pair_is_made_again_at_once() {
+    let address = free_tcp().to_string();
+    let near = ZenohEngine::start(hub(1, &address, Protection::None)).await.unwrap();
+    let far = ZenohEngine::start(site(2, &address, Protection::None)).await.unwrap();
+    let mut here = near.pair(process(2)).await.unwrap();
+    let mut there = far.pair(process(1)).await.unwrap();
+    for _ in 0..20 {
+        drop(there);
+        there = far.pair(process(1)).await.unwrap();
+    }
+    let tell = async {
+        // Again and again: it may be alone at first.
+        loop {
+            send(&mut there, Bytes::from_static(b"hello")).await;
+            while there.poll_event().is_some() {}
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::select! {
+        heard = message(&mut here) => assert_eq!(heard, (process(2), Bytes::from_static(b"hello"))),
+        () = tell => {}
+    }
+    assert_eq!(far.pairs().await.len(), 1);
+    near.stop().await;
+    far.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hamsa_group::{EngineEvent, EnginePort, EngineSendError, GroupEngine, Process};
-use hamsa_group_zenoh::{Protection, Side, TlsFiles, ZenohOptions};
+use hamsa_group_zenoh::{Links, Protection, TlsFiles, ZenohOptions};
 use hamsa_testkit::limits::LIVENESS;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd};
 use tokio::time::timeout;
@@ -18,22 +18,28 @@ pub const fn process(node: u32) -> Process {
 }
 
 pub fn hub(node: u32, listen: &str, protection: Protection) -> ZenohOptions {
-    options(node, Side::Hub { listen: vec![listen.to_owned()] }, protection)
+    options(node, Links { listen: vec![listen.to_owned()], dial: Vec::new() }, protection)
 }
 
 pub fn site(node: u32, hub: &str, protection: Protection) -> ZenohOptions {
-    options(node, Side::Site { hubs: vec![hub.to_owned()] }, protection)
+    options(node, Links { listen: Vec::new(), dial: vec![hub.to_owned()] }, protection)
 }
 
-fn options(node: u32, side: Side, protection: Protection) -> ZenohOptions {
+/// A hub that dials another.
+pub fn second_hub(node: u32, listen: &str, hub: &str, protection: Protection) -> ZenohOptions {
+    options(node, Links { listen: vec![listen.to_owned()], dial: vec![hub.to_owned()] }, protection)
+}
+
+fn options(node: u32, links: Links, protection: Protection) -> ZenohOptions {
     ZenohOptions {
         enterprise: "acme".into(),
         me: process(node),
-        side,
+        links,
         protection,
         lease: LEASE,
         name: format!("node{node}"),
         version: "test".into(),
+        began_after_ms: 0,
     }
 }
 
@@ -62,7 +68,6 @@ impl Authority {
 
     /// Writes the files of a node that has these names.
     pub fn sign(&self, directory: &Path, names: &[&str], validity: Validity) -> TlsFiles {
-        std::fs::create_dir_all(directory).expect("a directory");
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("sound names");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
@@ -71,6 +76,18 @@ impl Authority {
             Validity::Past => params.not_after = date_time_ymd(2001, 1, 1),
             Validity::Future => params.not_before = date_time_ymd(4000, 1, 1),
         }
+        self.write(directory, &params)
+    }
+
+    /// Writes the files of a node that may use them for one thing only.
+    pub fn sign_only(&self, directory: &Path, usage: ExtendedKeyUsagePurpose) -> TlsFiles {
+        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("sound names");
+        params.extended_key_usages = vec![usage];
+        self.write(directory, &params)
+    }
+
+    fn write(&self, directory: &Path, params: &CertificateParams) -> TlsFiles {
+        std::fs::create_dir_all(directory).expect("a directory");
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         let [authority, own, private] = ["ca.pem", "node.pem", "node.key"].map(|name| directory.join(name));

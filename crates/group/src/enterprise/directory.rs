@@ -234,6 +234,11 @@ impl Directory {
         self.entries.get(&key).map(|named| (named.name.as_str(), &named.entry))
     }
 
+    /// Of all names, deleted ones too.
+    pub(super) fn keys(&self) -> impl Iterator<Item = u64> {
+        self.entries.keys().copied()
+    }
+
     /// The key of a name.
     pub(super) fn key(name: &str) -> u64 {
         hash_of_name(name)

@@ -105,14 +105,15 @@ impl Entry {
         Some(latest)
     }
 
-    /// Whether an honest node sends it.
+    /// Whether an honest node sends it. A value that is not covered could never be replaced.
     pub(super) fn is_sound(&self) -> bool {
         let is_short = |value: &Value| match value {
             Value::Set(data) => data.len() <= MAX_VALUE_BYTES,
             Value::Deleted { .. } => true,
         };
         let values = &self.values;
-        (1..=MAX_VALUES).contains(&values.len()) && values.values().all(is_short) && self.seen.is_sound()
+        let is_covered = values.keys().all(|dot| self.seen.may_cover(*dot));
+        (1..=MAX_VALUES).contains(&values.len()) && values.values().all(is_short) && is_covered && self.seen.is_sound()
     }
 }
 

@@ -5,8 +5,9 @@
 //! found later, since neighbours compare digests of all they have: first one, then one a bucket, then one a name.
 //!
 //! Without sockets, clock and randomness: `handle_*` and [`Enterprise::write`] change it, `poll_*` say what to do. Who a
-//! datagram comes from is the carrier's word. It leaves out: what names mean, who may write them, and keeping them on
-//! a disk.
+//! datagram comes from is the carrier's word. It leaves out: what names mean, who may write them, and the disk: whoever
+//! keeps the directory takes it from [`Enterprise::export`], gives it back to [`Enterprise::restore`], and keeps
+//! [`Run::began_ms`] with it, so that the next run begins later also when the clock was set back.
 
 mod directory;
 mod entry;
@@ -28,13 +29,17 @@ use outgoing::Outgoing;
 use presence::{GONE, News, Presence};
 pub use presence::{NodeRecord, NodeStatus};
 pub use version::{Run, Seen};
-use wire::Datagram;
+use wire::{Datagram, VERSION};
 
 /// A node's part in its enterprise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnterpriseOptions {
-    /// This node. Its run must have begun later than all its earlier ones.
+    /// This node. Its run must have begun later than all its earlier ones: changes are counted for each run by itself,
+    /// and two runs that began at the same time would count the same for different changes.
     pub me: NodeRecord,
+    /// The wall clock as it begins, in milliseconds since 1970: deletions are dated by it. It differs from the run's
+    /// `began_ms` when the clock was set back since an earlier run.
+    pub wall_ms: u64,
     /// Time between beats.
     pub beat: Duration,
     /// How long a node's beats may be missing, at least ten beats. The same at all nodes, or nearly so.
@@ -42,9 +47,9 @@ pub struct EnterpriseOptions {
 }
 
 impl EnterpriseOptions {
-    /// With a beat each second and a lease of fifteen.
+    /// With a beat each second and a lease of fifteen, and the clock that the run has begun by.
     pub fn new(me: NodeRecord) -> Self {
-        Self { me, beat: Duration::from_secs(1), lease: Duration::from_secs(15) }
+        Self { wall_ms: me.run.began_ms, me, beat: Duration::from_secs(1), lease: Duration::from_secs(15) }
     }
 }
 
@@ -67,6 +72,22 @@ pub enum EnterpriseError {
     Neighbours,
 }
 
+/// Why a piece of an exported directory is not taken, or not whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// Another encoding, or no piece at all. Nothing of it is taken.
+    #[error(
+        "the piece is of version {0} of the encoding, and this is version {VERSION}: restore it with the Hamsa that wrote it"
+    )]
+    Version(u8),
+    /// Damaged, or cut off. Nothing of it is taken.
+    #[error("the piece cannot be read: take an earlier copy, or none and learn the directory from the neighbours")]
+    Unreadable,
+    /// There are [`limits::MAX_ENTRIES`] names. All others of the piece are taken.
+    #[error("there is no room for {0} names of the piece: delete what is no longer used and restore it again")]
+    NoRoom(usize),
+}
+
 /// What has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EnterpriseEvent {
@@ -84,7 +105,7 @@ pub enum EnterpriseEvent {
     Dropped(String),
     /// An entry of another node has no room here.
     Refused(String),
-    /// More has changed than there was room for events: look at all of it anew.
+    /// More has changed than there was room for events, or names were restored: look at all of it anew.
     Overrun,
 }
 
@@ -106,7 +127,7 @@ pub struct Enterprise {
 impl Enterprise {
     /// Alone at first, and with an empty directory.
     pub fn new(now: Instant, options: EnterpriseOptions) -> Result<Self, EnterpriseError> {
-        let EnterpriseOptions { me, beat, lease } = &options;
+        let EnterpriseOptions { me, beat, lease, .. } = &options;
         if !me.is_sound() {
             return Err(EnterpriseError::Record(me.run.node));
         }
@@ -274,10 +295,61 @@ impl Enterprise {
         Ok(())
     }
 
+    /// The whole directory, deleted names too, in pieces of at most [`limits::MAX_DATAGRAM_BYTES`]; the first octet of
+    /// each is the version of the encoding. Any of them can be restored alone and in any order. Nothing in them shows
+    /// that an octet has changed: whoever keeps them sees to that.
+    pub fn export(&self) -> impl Iterator<Item = Bytes> {
+        // Not all at once: what is being encoded is copied.
+        let keys: Vec<u64> = self.directory.keys().collect();
+        let chunks = keys.len().div_ceil(MAX_HEADS);
+        (0..chunks).flat_map(move |chunk| {
+            let last = keys.len().min((chunk + 1) * MAX_HEADS);
+            self.encode_entries(&keys[chunk * MAX_HEADS..last])
+        })
+    }
+
+    /// Takes in a piece that this node, or another, has exported, as if a neighbour had told it: what has come since
+    /// then stays, and neighbours learn what they lack when digests are compared.
+    ///
+    /// A name that something stood under already is told of as in any merge. Those that nothing was known of are not
+    /// told one by one, since they are more than there is room for and are no news: one [`EnterpriseEvent::Overrun`]
+    /// stands for all, for whoever has looked before. Names that were deleted everywhere longer ago than
+    /// [`limits::TOMBSTONES_LAST`] come back from a piece that is older than that.
+    ///
+    /// # Errors
+    /// The piece is unreadable, of another encoding, or has more names than there is room for.
+    pub fn restore(&mut self, now: Instant, piece: &[u8]) -> Result<(), RestoreError> {
+        match piece.first() {
+            None => return Err(RestoreError::Unreadable),
+            Some(&version) if version != VERSION => return Err(RestoreError::Version(version)),
+            Some(_) => {}
+        }
+        let Some(Datagram::Entries { entries }) = Datagram::decode(piece) else { return Err(RestoreError::Unreadable) };
+        let wall_ms = self.wall_ms(now);
+        let (mut has_more, mut refused) = (false, 0);
+        for (name, entry) in entries {
+            let is_new = self.directory.entry(Directory::key(&name)).is_none();
+            match self.directory.merge(wall_ms, &name, &entry) {
+                Taken::Refused => refused += 1,
+                Taken::Changed { .. } if is_new => has_more = true,
+                taken => self.tell_of(taken, name),
+            }
+        }
+        if has_more && self.events.back() != Some(&EnterpriseEvent::Overrun) {
+            self.events.push_back(EnterpriseEvent::Overrun);
+        }
+        if refused > 0 { Err(RestoreError::NoRoom(refused)) } else { Ok(()) }
+    }
+
+    /// This run. The next one of this node must begin later: keep its `began_ms`.
+    pub fn run(&self) -> Run {
+        self.options.me.run
+    }
+
     /// By the clock that was true when the node began.
     fn wall_ms(&self, now: Instant) -> u64 {
         let since = now.saturating_duration_since(self.epoch).as_millis() as u64;
-        self.options.me.run.began_ms.saturating_add(since)
+        self.options.wall_ms.saturating_add(since)
     }
 
     fn hear(&mut self, now: Instant, from: u32, beats: &[presence::Beat]) {

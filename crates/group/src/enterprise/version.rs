@@ -9,7 +9,8 @@ use super::limits::MAX_CONTEXT;
 /// One run of a node. A node that has lost what it knew must not count on from there, so each run counts by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Run {
-    /// When it began, in milliseconds since 1970; the node's own idea of it. Grows from run to run.
+    /// When it began, in milliseconds since 1970; the node's own idea of it. Grows from run to run, also when the clock
+    /// was set back: whoever starts a node keeps the last one's and begins later.
     pub began_ms: u64,
     /// The node.
     pub node: u32,
@@ -31,6 +32,11 @@ pub struct Seen {
 impl Seen {
     pub(super) fn covers(&self, dot: Dot) -> bool {
         self.counts.get(&dot.run).is_some_and(|count| *count >= dot.count)
+    }
+
+    /// Whether it covers a change, or may have forgotten it.
+    pub(super) fn may_cover(&self, dot: Dot) -> bool {
+        self.covers(dot) || self.counts.len() == MAX_CONTEXT
     }
 
     /// The next change of a run.

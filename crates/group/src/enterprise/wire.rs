@@ -9,8 +9,8 @@ use super::limits::{BUCKETS, MAX_DATAGRAM_BYTES, MAX_HEADS, MAX_NODES};
 use super::presence::{Beat, NodeRecord};
 use super::version::Run;
 
-/// The first octet.
-const VERSION: u8 = 1;
+/// The first octet, also of what is kept on a disk.
+pub(super) const VERSION: u8 = 1;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Datagram {

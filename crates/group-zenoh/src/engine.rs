@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use hamsa_group::enterprise::{Enterprise, EnterpriseError, EnterpriseOptions, NodeRecord, Run};
-use hamsa_group::pair::{Pair, PairCounters, PairError, PairOptions};
+use hamsa_group::pair::{Pair, PairError, PairOptions, PairStatus};
 use hamsa_group::{EnginePort, Process, engine_port};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, oneshot};
@@ -91,23 +91,6 @@ pub enum NeighbourError {
     /// The engine's task has ended.
     #[error("the engine has ended")]
     Ended,
-}
-
-/// A pair as it is now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PairStatus {
-    /// The other node.
-    pub peer: u32,
-    /// Whether both are in one ring.
-    pub is_together: bool,
-    /// Whether it answers.
-    pub is_peer_present: bool,
-    /// There and back, smoothed.
-    pub round_trip: Option<Duration>,
-    /// Why the last ring has ended.
-    pub last_parting: Option<&'static str>,
-    /// Since the pair's start.
-    pub counters: PairCounters,
 }
 
 enum Command {

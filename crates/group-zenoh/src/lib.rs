@@ -21,8 +21,8 @@ mod pairs;
 mod tls;
 
 #[cfg(feature = "zenoh")]
-pub use engine::{NeighbourError, PairStatus, StartError, UsePairError, ZenohEngine};
+pub use engine::{NeighbourError, StartError, UsePairError, ZenohEngine};
 #[cfg(feature = "zenoh")]
 pub use enterprise::EnterpriseHandle;
-pub use options::{Links, OptionsError, Protection, ZenohOptions};
+pub use options::{Links, OptionsError, Protection, ZenohOptions, is_endpoint};
 pub use tls::{DialProblem, TlsFiles, TlsFilesError};

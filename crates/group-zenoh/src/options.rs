@@ -174,7 +174,8 @@ impl ZenohOptions {
     }
 }
 
-fn is_endpoint(text: &str) -> bool {
+/// Whether a text is `host:port`, with nothing that Zenoh would take for options.
+pub fn is_endpoint(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else { return false };
     // What follows `?` or `#` would be options to Zenoh, and `/` another protocol.
     let is_host = |octet: u8| octet.is_ascii_alphanumeric() || b".-[]:%_".contains(&octet);

@@ -9,13 +9,12 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use hamsa_group::pair::Pair;
+use hamsa_group::pair::{Pair, PairStatus};
 use hamsa_group::{EngineSide, Incoming};
 use tokio::sync::mpsc;
 use zenoh::Wait;
 use zenoh::pubsub::Publisher;
 
-use crate::engine::PairStatus;
 use crate::limits::BATCH_MESSAGES;
 
 /// Tells two pairs with the same peer, one after the other, apart.
@@ -213,7 +212,7 @@ impl Pairs {
     }
 
     pub(crate) fn status(&self) -> Vec<PairStatus> {
-        let mut all: Vec<PairStatus> = self.slots.iter().map(|(peer, slot)| slot.status(*peer)).collect();
+        let mut all: Vec<PairStatus> = self.slots.values().map(|slot| slot.pair.status()).collect();
         all.sort_by_key(|status| status.peer);
         all
     }
@@ -259,17 +258,6 @@ impl Slot {
                 // As good as lost on the way: the pair sends it again.
                 tracing::debug!(%error, "Zenoh took no datagram");
             }
-        }
-    }
-
-    fn status(&self, peer: u32) -> PairStatus {
-        PairStatus {
-            peer,
-            is_together: self.pair.is_together(),
-            is_peer_present: self.pair.is_peer_present(),
-            round_trip: self.pair.round_trip(),
-            last_parting: self.pair.last_parting(),
-            counters: self.pair.counters(),
         }
     }
 }

@@ -24,6 +24,7 @@ mod peer;
 mod queues;
 mod ring;
 mod round_trip;
+mod status;
 mod wire;
 
 use std::time::{Duration, Instant};
@@ -39,6 +40,7 @@ use peer::{Peer, Standing};
 use queues::{Events, Pending};
 use ring::Ring;
 use round_trip::RoundTrip;
+pub use status::{PairCounters, PairStatus};
 use wire::{Datagram, Phase};
 
 /// Who forms a pair, and how.
@@ -89,21 +91,6 @@ pub enum PairError {
     /// No ring could follow.
     #[error("a ring sequence of {0} leaves no room to grow")]
     RingFloor(u64),
-}
-
-/// What has been counted since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PairCounters {
-    /// Datagrams given to the carrier.
-    pub datagrams_sent: u64,
-    /// Datagrams of the peer that were understood.
-    pub datagrams_received: u64,
-    /// Datagrams that were not the peer's, or not understood.
-    pub datagrams_ignored: u64,
-    /// Pieces that were sent again.
-    pub chunks_retransmitted: u64,
-    /// Rings of two that were installed.
-    pub rings: u64,
 }
 
 /// One member of a pair.
@@ -374,6 +361,18 @@ impl Pair {
     /// Why the last ring of two has ended, in words; `None` before.
     pub fn last_parting(&self) -> Option<&'static str> {
         self.last_parting
+    }
+
+    /// All of it, for people.
+    pub fn status(&self) -> PairStatus {
+        PairStatus {
+            peer: self.options.peer.node,
+            is_together: self.is_together(),
+            is_peer_present: self.is_peer_present(),
+            round_trip: self.round_trip(),
+            last_parting: self.last_parting(),
+            counters: self.counters(),
+        }
     }
 
     /// What has been counted.

@@ -10,7 +10,7 @@ use crate::limits::BUILD;
 use crate::process::Process;
 
 /// The `hamsa` binary, of the code as it is: cargo is asked once per test process, builds what is not up to date, and
-/// says where it is. It has the test's own profile.
+/// says where it is. It has the test's own profile, and all that a binary can have: Zenoh too.
 ///
 /// # Panics
 /// It does not build; the compiler's messages are in the panic.
@@ -22,7 +22,8 @@ pub fn hamsa() -> &'static Path {
 fn build() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--package", "hamsa-cli", "--bin", "hamsa", "--message-format", "json-render-diagnostics"]);
+    command.args(["build", "--package", "hamsa-cli", "--bin", "hamsa", "--features", "zenoh"]);
+    command.args(["--message-format", "json-render-diagnostics"]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }

@@ -28,8 +28,8 @@ const FETCH_LIMIT: Duration = Duration::from_secs(3 * 60);
 /// After this, what interrupted tests had started has ended (`tests/src/process.rs`: the watchdog takes two seconds).
 const FIXTURES_END: Duration = Duration::from_secs(3);
 
-/// What is off by default since it takes minutes to build: the Zenoh engine, with it in the contract of all engines.
-const FEATURES: &str = "hamsa-group-member/zenoh";
+/// What is off by default since it takes minutes to build: the Zenoh engine, in the contract of all engines and in our own binary.
+const FEATURES: &str = "hamsa-cli/zenoh,hamsa-group-member/zenoh";
 
 struct Step {
     name: &'static str,

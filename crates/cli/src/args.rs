@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    agent_daemon, bulk, check, completions, demo, devices, discover, events, get, getnext, group, history, inform,
-    init, man, modules, node, profiles, series, set, sim, translate, trap, traps, walk,
+    agent_daemon, bulk, check, completions, demo, devices, discover, enterprise, events, get, getnext, group, history,
+    inform, init, man, modules, node, profiles, series, set, sim, translate, trap, traps, walk,
 };
 
 /// Highly available SNMP monitoring, and tools for SNMP agents
@@ -34,6 +34,7 @@ pub enum Command {
     Agent(agent_daemon::Command),
     Modules(modules::Command),
     Group(group::Command),
+    Enterprise(enterprise::Command),
     Check(check::Command),
     Init(init::Command),
     Devices(devices::Command),

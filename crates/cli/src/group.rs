@@ -3,18 +3,19 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use hamsa_node::control::{ControlRequest, GroupRequest};
+use hamsa_node::control::{ControlRequest, GroupRequest, NamedGroups};
 use hamsa_node::group::create_key;
 use serde_json::Value as Json;
 
 use crate::control::ControlOptions;
 use crate::failure::usage;
 use crate::print::line_out;
-use crate::records::{RowLayout, plain, print_rows, time_cell};
+use crate::records::{RowLayout, plain, print_records, time_cell};
 
 /// Show the groups of a running node: who is there, and what views there were
 ///
-/// A node is in groups when its configuration has `[group]`; docs/group.md tells more. Without an action it shows the members.
+/// A node is in a cluster when its configuration has `[group]`, and has groups of two with nodes of other sites when it has `pairs`
+/// in `[enterprise]`; docs/group.md tells more. Without an action it shows the members of the cluster.
 #[derive(Debug, Args)]
 pub struct Command {
     #[command(subcommand)]
@@ -26,7 +27,7 @@ pub struct Command {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Action {
-    /// List the nodes that this one knows, in reach or not, and how it stands with its engine
+    /// List the nodes of the cluster that this one knows, in reach or not, and how it stands with its engine
     Members {
         /// Print one JSON object
         #[arg(long)]
@@ -72,9 +73,18 @@ pub enum Action {
 pub struct OfGroup {
     /// The group [default: all that the node is in]
     pub group: Option<String>,
+    /// Only groups with members of the `cluster`, or of `pair-N`: those with node N
+    #[arg(long, value_name = "LINK")]
+    pub link: Option<String>,
     /// How rows are printed
     #[arg(short = 'o', long = "output", value_name = "LAYOUT", default_value = "table")]
     pub layout: RowLayout,
+}
+
+impl OfGroup {
+    fn named(&self) -> NamedGroups {
+        NamedGroups { group: self.group.clone(), link: self.link.clone() }
+    }
 }
 
 /// Runs it.
@@ -93,16 +103,16 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
         }
         None => members(&ask(GroupRequest::Members)?, false),
         Some(Action::Members { json }) => members(&ask(GroupRequest::Members)?, *json),
-        Some(Action::Views(OfGroup { group, layout })) => {
-            let header = ["group", "view", "cause", "members", "version", "waits_for", "outgoing"];
-            rows(&ask(GroupRequest::Views { group: group.clone() })?, *layout, &header)
+        Some(Action::Views(of)) => {
+            let header = ["link", "group", "view", "cause", "members", "version", "waits_for", "outgoing"];
+            print_records(&ask(GroupRequest::Views(of.named()))?, of.layout, &header)
         }
-        Some(Action::History(OfGroup { group, layout })) => {
-            let header = ["time", "group", "view", "cause", "blocked_ms", "members"];
-            rows(&ask(GroupRequest::History { group: group.clone() })?, *layout, &header)
+        Some(Action::History(of)) => {
+            let header = ["time", "link", "group", "view", "cause", "blocked_ms", "members"];
+            print_records(&ask(GroupRequest::History(of.named()))?, of.layout, &header)
         }
         Some(Action::Counters { layout }) => {
-            rows(&ask(GroupRequest::Counters)?, *layout, &["group", "counter", "value"])
+            print_records(&ask(GroupRequest::Counters)?, *layout, &["link", "group", "counter", "value"])
         }
         Some(Action::Cut { sides }) => {
             let sides: Vec<Vec<u32>> = sides.iter().map(|side| parse_side(side)).collect::<Result<_, _>>()?;
@@ -130,7 +140,7 @@ fn members(found: &Json, json: bool) -> anyhow::Result<()> {
         return line_out(&found.to_string());
     }
     line_out(&summary(found))?;
-    rows(&found["members"], RowLayout::Table, &["node", "name", "member", "reachable", "self", "since"])
+    print_records(&found["members"], RowLayout::Table, &["node", "name", "member", "reachable", "self", "since"])
 }
 
 /// How the node stands with its engine, in words.
@@ -144,19 +154,6 @@ fn summary(found: &Json) -> String {
         text.push_str(&format!("\n  {error}"));
     }
     text
-}
-
-fn rows(found: &Json, layout: RowLayout, header: &[&str]) -> anyhow::Result<()> {
-    print_rows(found.as_array().map_or(&[][..], Vec::as_slice), layout, header, |row, layout| {
-        let cell = |name: &&str| match &row[name] {
-            Json::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(" "),
-            Json::Bool(is_so) => if *is_so { "yes" } else { "no" }.to_owned(),
-            Json::Number(number) if *name == "blocked_ms" => format!("{:.1}", number.as_f64().unwrap_or_default()),
-            other if matches!(*name, "since" | "time") => time_cell(&plain(other), layout),
-            other => plain(other),
-        };
-        header.iter().map(cell).collect()
-    })
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod control;
 mod demo;
 mod devices;
 mod discover;
+mod enterprise;
 mod events;
 mod failure;
 mod get;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         Command::Agent(command) => ("agent", agent_daemon::run(command)),
         Command::Modules(command) => ("modules", modules::run(command)),
         Command::Group(command) => ("group", group::run(command)),
+        Command::Enterprise(command) => ("enterprise", enterprise::run(command)),
         Command::Check(command) => ("check", check::run(command)),
         Command::Init(command) => ("init", init::run(command)),
         Command::Devices(command) => ("devices", devices::run(command)),

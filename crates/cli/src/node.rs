@@ -16,6 +16,9 @@ use hamsa_node::daemon::Daemon;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::failure::Told;
 use crate::limits::{STOP_LIMIT, STOP_LOOK};
@@ -102,15 +105,18 @@ pub fn start_log(log: &LogConfig) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
+    // Zenoh tells of each link that breaks as an error; what of it matters to people we say ourselves.
+    let of_zenoh = if level > LevelFilter::INFO { level } else { LevelFilter::OFF };
+    let filter = Targets::new().with_default(level).with_target("zenoh", of_zenoh);
     let lines = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr);
     match log.format {
-        LogFormat::Json => lines.json().init(),
+        LogFormat::Json => lines.json().finish().with(filter).init(),
         LogFormat::Text => {
             // The journal has times of its own (systemd.exec(5), JOURNAL_STREAM).
             let colours = io::stderr().is_terminal();
             match std::env::var_os("JOURNAL_STREAM") {
-                Some(_) => lines.with_ansi(false).without_time().init(),
-                None => lines.with_ansi(colours).init(),
+                Some(_) => lines.with_ansi(false).without_time().finish().with(filter).init(),
+                None => lines.with_ansi(colours).finish().with(filter).init(),
             }
         }
     }

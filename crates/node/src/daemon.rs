@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
+use hamsa_group_zenoh::ZenohOptions;
 use hamsa_snmp::manager::Poller;
 use hamsa_snmp::mib::{Mib, MibDiagnostic, MibPaths, ModuleChoice};
 use hamsa_store::{OpenError, Store, StoreOptions};
@@ -16,6 +17,7 @@ use crate::collector::{Collector, CollectorConfig, system_clock};
 use crate::config::Config;
 use crate::control::{ControlSocket, Controlled};
 use crate::credentials::CredentialsError;
+use crate::enterprise::{EnterpriseRuntime, EnterpriseStartError};
 use crate::fleet::Fleet;
 use crate::group::{GroupRuntime, GroupStartError};
 use crate::http::{HttpError, HttpServer};
@@ -54,6 +56,8 @@ pub enum StartError {
     Install(#[from] SwapError),
     #[error("the groups can't be set up: {0}")]
     Group(#[from] GroupStartError),
+    #[error("the enterprise can't be set up: {0}")]
+    Enterprise(#[from] EnterpriseStartError),
     #[error("a thread or the random source can't be had: {0}")]
     System(#[from] std::io::Error),
 }
@@ -67,8 +71,10 @@ pub struct Daemon {
     /// Where its modules are controlled, if the socket could be had.
     control: Option<ControlSocket>,
     attendant: Attendant,
-    /// `None`: it is alone.
+    /// `None`: it is in no cluster.
     groups: Option<GroupRuntime>,
+    /// `None`: it is in no enterprise.
+    enterprise: Option<EnterpriseRuntime>,
     /// What is in force.
     config: Config,
 }
@@ -134,6 +140,10 @@ impl Daemon {
             }),
         })?;
         let groups = config.group.as_ref().map(|group| GroupRuntime::start(group, &config.node.name)).transpose()?;
+        let enterprise = config.enterprise.as_ref();
+        let enterprise =
+            enterprise.map(|config_of| EnterpriseRuntime::start(config_of, &config.node.data_dir)).transpose()?;
+        let enterprise_handle = enterprise.as_ref().map(|enterprise| enterprise.handle().clone());
         let groups_handle = groups.as_ref().map(|groups| groups.handle().clone());
         let state = Arc::new(NodeState {
             name: config.node.name.clone(),
@@ -151,6 +161,7 @@ impl Daemon {
             trap_addresses,
             left_out,
             groups: groups_handle.clone(),
+            enterprise: enterprise_handle.clone(),
         });
         // Devices wait in the loop's queue until it runs: whoever asks by HTTP finds them from the first moment on.
         let mut inventory = Inventory::new(state.clone(), communities, users);
@@ -158,12 +169,23 @@ impl Daemon {
         let http = HttpServer::start(&config.http, state.clone())?;
         let attendant = Attendant::start(host.clone())?;
         // A node polls without it too.
-        let control = ControlSocket::start(&config.node.data_dir, Controlled { host, groups: groups_handle })
+        let controlled = Controlled { host, groups: groups_handle, enterprise: enterprise_handle };
+        let control = ControlSocket::start(&config.node.data_dir, controlled)
             .inspect_err(|error| tracing::warn!(%error, "modules can't be replaced while the node runs"))
             .ok();
         let snmp_thread =
             prepared.start(LoopParts { poll_sockets, trap_sockets, poller, collector, notifications, writer })?;
-        Ok(Daemon { state, http, snmp_thread, inventory, control, attendant, groups, config: config.clone() })
+        Ok(Daemon {
+            state,
+            http,
+            snmp_thread,
+            inventory,
+            control,
+            attendant,
+            groups,
+            enterprise,
+            config: config.clone(),
+        })
     }
 
     /// What its parts share.
@@ -190,6 +212,9 @@ impl Daemon {
         let mut reloaded = self.inventory.replace(&config.devices, old.poll != config.poll)?;
         self.inventory.forget(&gone);
         reloaded.after_restart = after_restart(old, config);
+        if let (Some(runtime), Some(enterprise)) = (&self.enterprise, &config.enterprise) {
+            runtime.apply(enterprise);
+        }
         self.config = config.clone();
         Ok(reloaded)
     }
@@ -200,6 +225,7 @@ impl Daemon {
         drop(self.attendant);
         // The others see it go at once.
         drop(self.groups);
+        drop(self.enterprise);
         self.http.stop();
         self.inventory.stop();
         self.state.snmp.send(Command::Stop);
@@ -221,8 +247,14 @@ fn after_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[profiles]", old.profiles != new.profiles),
         ("[log]", old.log != new.log),
         ("[group]", old.group != new.group),
+        ("[enterprise]", enterprise_options(old) != enterprise_options(new)),
     ];
     has_changed.into_iter().filter(|(_, changed)| *changed).map(|(table, _)| table).collect()
+}
+
+/// What of the enterprise is read at the start only.
+fn enterprise_options(config: &Config) -> Option<&ZenohOptions> {
+    config.enterprise.as_ref().map(|enterprise| &enterprise.options)
 }
 
 fn load_mib(config: &Config) -> (Arc<Mib>, Vec<MibDiagnostic>) {

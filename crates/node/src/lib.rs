@@ -10,6 +10,7 @@ pub mod config;
 pub mod control;
 pub mod credentials;
 pub mod daemon;
+pub mod enterprise;
 pub mod fleet;
 pub mod group;
 pub mod histogram;

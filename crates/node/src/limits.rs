@@ -207,6 +207,36 @@ pub const GROUP_REQUESTS: usize = 16;
 /// Between two attempts to have the group engine: at first, and at most.
 pub const GROUP_RECONNECT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(3));
 
+/// Groups named where one is asked for that is not there.
+pub const GROUPS_SHOWN: usize = 10;
+
+/// Threads of the enterprise's tasks; Zenoh has its own besides.
+pub const ENTERPRISE_THREADS: usize = 2;
+
+/// How often it is looked at what the enterprise's engine tells, for people.
+pub const ENTERPRISE_LOOK: Duration = Duration::from_secs(1);
+
+/// How long the enterprise's end may take: good-byes to all, and a file.
+pub const ENTERPRISE_STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often the enterprise's directory is written to its file at most, while it changes.
+pub const DIRECTORY_KEPT_EVERY: Duration = Duration::from_secs(2);
+
+/// Octets of that file: 16,384 names, each with its longest values, have some 800 MB; usual ones a few.
+pub const MAX_KEPT_DIRECTORY_BYTES: u64 = 1 << 30;
+
+/// Names of the directory that are listed at a time: an answer of some megabytes.
+pub const MAX_NAMES_LISTED: usize = 4_096;
+
+/// How long an enterprise's authority lasts: all nodes need new certificates when it ends.
+pub const AUTHORITY_YEARS: i64 = 10;
+
+/// How long a node's certificate lasts at most: as long as its authority.
+pub const MAX_CERTIFICATE_DAYS: u32 = 3_650;
+
+/// Octets of the file of an authority's key: some hundred times what one needs.
+pub const MAX_KEY_FILE_BYTES: u64 = 64 * 1024;
+
 /// Nodes of a cluster that are remembered, for people.
 pub const MAX_KNOWN_NODES: usize = 1_024;
 

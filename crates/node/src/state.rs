@@ -14,6 +14,7 @@ use hamsa_store::Store;
 use crate::collector::CollectorStats;
 use crate::config::{Config, Credentials, PollConfig, Security};
 use crate::credentials::CredentialsError;
+use crate::enterprise::EnterpriseHandle;
 use crate::fleet::Fleet;
 use crate::group::GroupsHandle;
 use crate::io_loop::LoopHandle;
@@ -51,8 +52,10 @@ pub struct NodeState {
     pub trap_addresses: Vec<SocketAddr>,
     /// What was wrong with MIB files and profiles: they were left out.
     pub left_out: Vec<String>,
-    /// The groups that it is in; `None`: it is alone.
+    /// The groups of its cluster; `None`: it is in none.
     pub groups: Option<GroupsHandle>,
+    /// The enterprise that it is in, if any.
+    pub enterprise: Option<EnterpriseHandle>,
 }
 
 /// What of the configuration is read while the node runs.

@@ -33,8 +33,8 @@ impl Cluster {
     /// Runs a node with these lines more in `[group]`; `hamsa` is the command where it is to run.
     pub(crate) fn run(&mut self, node: u32, engine: &str, mut hamsa: Command) {
         let config = format!(
-            "[node]\nname = \"host{node}\"\ndata_dir = \"data-{node}\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
-             [traps]\nlisten = []\n[group]\nnode = {node}\ncluster = \"test\"\ngroups = [\"lab\"]\n\
+            "[node]\nnumber = {node}\nname = \"host{node}\"\ndata_dir = \"data-{node}\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
+             [traps]\nlisten = []\n[group]\ncluster = \"test\"\ngroups = [\"lab\"]\n\
              alone_after = \"3s\"\n{engine}"
         );
         std::fs::write(self.path(node), config).unwrap();
@@ -136,11 +136,11 @@ fn nodes_find_each_other_again_whatever_ends_or_stops() {
 
     cluster.start(1);
     cluster.together(&[1, 2, 3]);
-    let history = cluster.rows(3, &["history", "enterprise"]).unwrap();
+    let history = cluster.rows(3, &["history", "cluster"]).unwrap();
     let causes: Vec<&str> = history.iter().filter_map(|row| row["cause"].as_str()).collect();
     assert_eq!(causes.first(), Some(&"first"), "{history:?}");
     assert!(causes.contains(&"cut") && causes.contains(&"reached"), "{history:?}");
-    assert!(history.iter().all(|row| row["group"] == "enterprise"), "{history:?}");
+    assert!(history.iter().all(|row| row["group"] == "cluster" && row["link"] == "cluster"), "{history:?}");
 
     let stopped = if cluster.role(2) == "hub" { 3 } else { 2 };
     let others: Vec<u32> = [1, 2, 3].into_iter().filter(|node| *node != stopped).collect();
@@ -150,11 +150,14 @@ fn nodes_find_each_other_again_whatever_ends_or_stops() {
     cluster.together(&[1, 2, 3]);
 
     let metrics = cluster.metrics(1);
-    assert_eq!(metrics["hamsa_group_members{group=\"enterprise\"}"], 3.0, "{metrics:?}");
-    assert_eq!(metrics["hamsa_group_engine_up{engine=\"embedded\",cluster=\"test\"}"], 1.0, "{metrics:?}");
-    assert_eq!(metrics["hamsa_group_nodes{state=\"reachable\"}"], 3.0, "{metrics:?}");
-    assert!(metrics["hamsa_group_views_total{group=\"lab\"}"] >= 2.0, "{metrics:?}");
-    assert!(metrics["hamsa_group_blocked_seconds_count"] >= 4.0, "{metrics:?}");
+    assert_eq!(metrics["hamsa_group_members{link=\"cluster\",group=\"cluster\"}"], 3.0, "{metrics:?}");
+    assert_eq!(
+        metrics["hamsa_group_engine_up{link=\"cluster\",engine=\"embedded\",cluster=\"test\"}"], 1.0,
+        "{metrics:?}"
+    );
+    assert_eq!(metrics["hamsa_group_nodes{link=\"cluster\",state=\"reachable\"}"], 3.0, "{metrics:?}");
+    assert!(metrics["hamsa_group_views_total{link=\"cluster\",group=\"lab\"}"] >= 2.0, "{metrics:?}");
+    assert!(metrics["hamsa_group_blocked_seconds_count{link=\"cluster\"}"] >= 4.0, "{metrics:?}");
     let counters = cluster.rows(stopped, &["counters"]).unwrap();
     let losses = counters.iter().find(|row| row["counter"] == "engine_losses").unwrap();
     assert!(losses["value"].as_u64().unwrap() >= 2, "{counters:?}");
@@ -185,7 +188,7 @@ fn a_cut_can_be_tried_out_by_hand() {
     let output = cluster.ask(1, &["cut", "one"]);
     assert!(output.status.code() == Some(2) && output.stderr.contains("such as 1,2"), "{output:?}");
     let output = cluster.ask(1, &["views", "other"]);
-    assert!(!output.status.success() && output.stderr.contains("enterprise, lab"), "{output:?}");
+    assert!(!output.status.success() && output.stderr.contains("cluster (cluster), lab (cluster)"), "{output:?}");
 }
 
 #[test]
@@ -211,9 +214,9 @@ fn a_node_without_groups_says_so_and_mistakes_are_told() {
         let Output { stdout, stderr, .. } = checked.finish(LIVENESS).unwrap();
         stdout + &stderr
     };
-    let told = check("[group]\nnode = 1\nengine = \"zenoh\"\n");
-    assert!(told.contains(": group.engine: ") && told.contains("embedded or corosync"), "{told}");
-    assert!(check("[group]\n").contains("group.node: this key is missing"));
-    assert!(check("[group]\nnode = 0\n").contains("from 1 to 65535"));
-    assert!(check("[group]\nnode = 1\ngroups = [\"a b\"]\n").contains("groups[0]"));
+    let told = check("[group]\nengine = \"zenoh\"\n");
+    assert!(told.contains(": group.engine: ") && told.contains("\"embedded\", \"corosync\""), "{told}");
+    assert!(check("[group]\n").contains("set number in [node]"));
+    assert!(check("[node]\nnumber = 0\n").contains("from 1 to 65535"));
+    assert!(check("[node]\nnumber = 1\n[group]\ngroups = [\"a b\"]\n").contains("groups[0]"));
 }

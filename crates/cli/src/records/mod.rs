@@ -248,6 +248,25 @@ pub fn time_cell(time: &str, layout: RowLayout) -> String {
     }
 }
 
+/// Prints the objects of a list, each as a row with these members of it.
+///
+/// # Errors
+/// Standard output is closed or full.
+pub fn print_records(found: &Json, layout: RowLayout, header: &[&str]) -> anyhow::Result<()> {
+    print_rows(found.as_array().map_or(&[][..], Vec::as_slice), layout, header, |row, layout| {
+        let cell = |name: &&str| match &row[name] {
+            // They may have blanks in them.
+            Json::Array(values) if *name == "values" => values.iter().map(plain).collect::<Vec<_>>().join(" | "),
+            Json::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(" "),
+            Json::Bool(is_so) => if *is_so { "yes" } else { "no" }.to_owned(),
+            Json::Number(number) if name.ends_with("_ms") => format!("{:.1}", number.as_f64().unwrap_or_default()),
+            other if matches!(*name, "since" | "time") => time_cell(&plain(other), layout),
+            other => plain(other),
+        };
+        header.iter().map(cell).collect()
+    })
+}
+
 /// Labels as `name=value, ...`.
 pub fn labels_text(labels: &Json) -> String {
     let members = labels.as_object().into_iter().flatten();

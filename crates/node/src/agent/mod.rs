@@ -208,7 +208,7 @@ impl Agent {
         let proxy = ForwardingThread::start(forwarding.clone(), &sockets)?;
         let entity = Entity { engine, responder, mibs: mibs.clone(), forwarding };
         let workers = Workers::start(&Arc::new(entity), &sockets, config.workers)?;
-        let controlled = Controlled { host: host.clone(), groups: None };
+        let controlled = Controlled { host: host.clone(), groups: None, enterprise: None };
         let socket = ControlSocket::start(&config.data_dir, controlled.clone())?;
         let http = config.control.as_ref().map(|control| ControlHttp::start(control, controlled)).transpose()?;
         Ok(Agent { socket, http, workers, notifier, proxy, attendant, host, mibs, engine_id, boots, addresses })

@@ -13,15 +13,17 @@ use std::time::Duration;
 
 use glob::Pattern;
 use hamsa_group::GroupName;
+use hamsa_group::pair::limits::{MAX_LEASE, MIN_LEASE};
 use hamsa_group_corosync::Node;
+use hamsa_group_zenoh::is_endpoint;
 use hamsa_snmp::engine::{EngineId, Name};
 use hamsa_snmp::limits::{MAX_MESSAGE_OCTETS, MAX_QUEUE_PER_TARGET, MIN_MAX_MESSAGE_OCTETS};
 use hamsa_snmp::message::{SecurityLevel, Version};
 use hamsa_snmp::usm::{AuthProtocolId, PrivProtocolId};
 
 use super::limits::{
-    CACHE_OCTETS, GROUP_TIMES, GROUP_TOKENS, MAX_GROUP_NODE, MAX_INTERVAL, MAX_REPETITIONS, MAX_RETENTION, MAX_RETRIES,
-    MAX_TIMEOUT, MIN_INTERVAL, MIN_RETENTION, MIN_TIMEOUT, RECEIVE_BUFFER_OCTETS, SYNC_INTERVALS,
+    CACHE_OCTETS, GROUP_TIMES, GROUP_TOKENS, MAX_INTERVAL, MAX_NODE_NUMBER, MAX_REPETITIONS, MAX_RETENTION,
+    MAX_RETRIES, MAX_TIMEOUT, MIN_INTERVAL, MIN_RETENTION, MIN_TIMEOUT, RECEIVE_BUFFER_OCTETS, SYNC_INTERVALS,
 };
 use super::section::{Effect, Field, Key, Placed, Presence, Section, TableReader, section};
 use super::shape::{
@@ -31,7 +33,7 @@ use super::shape::{
 use super::{DeviceAddress, Secret};
 
 /// All tables, in the order in which they are shown.
-pub(super) const SECTIONS: [&Section; 14] = [
+pub(super) const SECTIONS: [&Section; 15] = [
     &FileKeys::SECTION,
     &NodeKeys::SECTION,
     &HttpKeys::SECTION,
@@ -42,11 +44,15 @@ pub(super) const SECTIONS: [&Section; 14] = [
     &ProfilesConfig::SECTION,
     &LogConfig::SECTION,
     &GroupKeys::SECTION,
+    &EnterpriseKeys::SECTION,
     &VersionKeys::SECTION,
     &CommunityKeys::SECTION,
     &UserKeys::SECTION,
     &DeviceKeys::SECTION,
 ];
+
+/// Tables whose absence means something, so that the sample leaves them out.
+pub(super) const CHOSEN: [&str; 2] = [GroupKeys::SECTION.title, EnterpriseKeys::SECTION.title];
 
 /// What makes the name of an included file a pattern.
 pub(super) const WILDCARDS: [char; 3] = ['*', '?', '['];
@@ -79,18 +85,16 @@ pub enum LogFormat {
 pub enum GroupEngineKind {
     Embedded,
     Corosync,
-    Zenoh,
 }
 
 impl GroupEngineKind {
-    const ALL: [GroupEngineKind; 3] = [GroupEngineKind::Embedded, GroupEngineKind::Corosync, GroupEngineKind::Zenoh];
+    const ALL: [GroupEngineKind; 2] = [GroupEngineKind::Embedded, GroupEngineKind::Corosync];
 
     /// How it is written, here and as a feature of the build.
     pub const fn name(self) -> &'static str {
         match self {
             GroupEngineKind::Embedded => "embedded",
             GroupEngineKind::Corosync => "corosync",
-            GroupEngineKind::Zenoh => "zenoh",
         }
     }
 }
@@ -134,6 +138,9 @@ section! {
     pub(super) struct NodeKeys = "[node]" {
         /// The node's name in logs and metrics.
         restart name: Field<String> = name(), optional("the host's name"), example("hamsa1");
+        /// The node's number in its cluster and its enterprise. No other node has it.
+        restart number: Field<u32> = NumberIn { min: 1, max: MAX_NODE_NUMBER }, optional("none; [group] and [enterprise] need one"),
+            example(1);
         /// Where samples, events, SNMPv3 engine boots and salts are kept. Only one node may use it.
         restart data_dir: PathBuf = PathTo::DirectoryToCreate, default("hamsa-data");
     }
@@ -240,13 +247,11 @@ section! {
 }
 
 section! {
-    /// The group of nodes that this one belongs to (docs/group.md). Without this table it is alone.
+    /// The cluster of nodes that this one belongs to, on one machine or inside a site (docs/group.md). Without this table it is in none.
     pub(super) struct GroupKeys = "[group]" {
         /// What carries messages between nodes: the embedded engine reaches nodes of the same machine, Corosync those of one
-        /// site, Zenoh those of other sites.
+        /// site.
         restart engine: GroupEngineKind = OneOf(&GroupEngineKind::ALL, GroupEngineKind::name), default("embedded");
-        /// This node's number. No other node has it.
-        restart node: Field<u32> = NumberIn { min: 1, max: MAX_GROUP_NODE }, required(), example(1);
         /// The cluster's name, the same at all nodes. Nodes of others are not let in.
         restart cluster: String = name(), default("hamsa");
         /// The socket of the embedded engine, the same for all nodes. Beside it is a file with `.lock` at its end.
@@ -267,10 +272,38 @@ section! {
         restart exchange_patience: Duration = DurationIn { min: GROUP_TIMES.0, max: GROUP_TIMES.1 }, default("2s");
         /// How long a node that has lost its engine waits for it before it goes on alone.
         restart alone_after: Duration = DurationIn { min: GROUP_TIMES.0, max: GROUP_TIMES.1 }, default("5s");
-        /// Further groups that the node joins, for trying things out. It is in `enterprise` always.
+        /// Further groups that the node joins, for trying things out. It is in `cluster` always.
         restart groups: Vec<GroupName> = List(group_name()), default([]), example(["lab"]);
         /// Whether `hamsa group cut` and `heal` may make faults, for trying out what splits do. The embedded engine only.
         restart allow_faults: bool = Flag, default(false);
+    }
+}
+
+section! {
+    /// The enterprise: nodes of all sites, which know of each other and keep a directory together, and groups of two that this
+    /// node has with some of them, over Zenoh (docs/enterprise.md). Without this table it is in none.
+    pub(super) struct EnterpriseKeys = "[enterprise]" {
+        /// Its name, the same at all nodes.
+        restart name: String = plain_name(), default("hamsa");
+        /// Where this node listens for others. Of each two nodes that are to be linked one listens and the other dials, never both.
+        restart listen: Vec<String> = List(endpoint()), default([]), example(["0.0.0.0:7447"]);
+        /// The nodes that this one dials, again and again until they answer.
+        restart dial: Vec<String> = List(endpoint()), default([]), example(["hub.example.net:7447"]);
+        /// The authority that has signed the certificates of all nodes, in PEM.
+        restart tls_authority: Field<PathBuf> = PathTo::File, optional("none; needed unless allow_plain is set"), example("authority.pem");
+        /// This node's certificate, in PEM. Where it listens it must have the names by which it is dialled.
+        restart tls_cert: Field<PathBuf> = PathTo::File, optional("none; needed unless allow_plain is set"), example("node-1.pem");
+        /// The certificate's private key, in PEM.
+        restart tls_key: Field<PathBuf> = PathTo::SecretFile, optional("none; needed unless allow_plain is set"), example("node-1.key");
+        /// Whether to go without TLS: whoever reaches the port is then a member. Only inside tunnels that are protected.
+        restart allow_plain: bool = Flag, default(false);
+        /// How long a node of a pair may be silent before the other goes on without it: its end is noticed after so long.
+        restart lease: Duration = DurationIn { min: MIN_LEASE, max: MAX_LEASE }, default("1s");
+        /// The numbers of the nodes that this one makes a group of two with; they have this one's in theirs.
+        reload pairs: Vec<u32> = List(NumberIn { min: 1, max: MAX_NODE_NUMBER }), default([]), example([11, 12]);
+        /// Further nodes that this one tells directly what it knows of the enterprise, though it has no group with them: a second
+        /// hub, for instance. They have this one's number in theirs.
+        reload neighbours: Vec<u32> = List(NumberIn { min: 1, max: MAX_NODE_NUMBER }), default([]), example([2]);
     }
 }
 
@@ -396,6 +429,14 @@ impl From<RingNode> for Node {
     fn from(RingNode { number, addresses }: RingNode) -> Self {
         Node { number, name: format!("node-{number}"), addresses }
     }
+}
+
+/// The engine looks at the rest.
+fn endpoint() -> Text<String> {
+    fn parse(text: &str) -> Result<String, String> {
+        is_endpoint(text).then(|| text.to_owned()).ok_or_else(|| format!("{text:?} is not"))
+    }
+    Text { allowed: "host:port".into(), parse }
 }
 
 fn ring_node() -> Text<RingNode> {

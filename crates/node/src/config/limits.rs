@@ -80,7 +80,7 @@ pub(super) const SYNC_INTERVALS: (Duration, Duration) = (Duration::from_millis(1
 pub(super) const CACHE_OCTETS: (u64, u64) = (1 << 20, 64 << 30);
 
 /// Numbers of nodes: all engines can tell so many apart.
-pub(super) const MAX_GROUP_NODE: u32 = 65_535;
+pub(super) const MAX_NODE_NUMBER: u32 = 65_535;
 
 /// How long nodes wait for each other: no network answers faster, and nobody wants to wait longer.
 pub(super) const GROUP_TIMES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_mins(1));

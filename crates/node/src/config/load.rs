@@ -13,9 +13,10 @@ use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
 use super::Config;
+use super::clusters;
 use super::keys::{
-    DeviceKeys, FileKeys, GroupKeys, HttpKeys, LogConfig, MibConfig, NodeKeys, PollConfig, ProfilesConfig, SECTIONS,
-    StoreConfig, TrapKeys, VersionKeys, WILDCARDS,
+    DeviceKeys, EnterpriseKeys, FileKeys, GroupKeys, HttpKeys, LogConfig, MibConfig, NodeKeys, PollConfig,
+    ProfilesConfig, SECTIONS, StoreConfig, TrapKeys, VersionKeys, WILDCARDS,
 };
 use super::limits::{MAX_CREDENTIALS, MAX_DEVICES, MAX_INCLUDED_FILES};
 use super::nearest::nearest;
@@ -103,8 +104,11 @@ fn read_main_file(
     let mut file = FileReader { root: &root, file: file.clone(), context };
     let (poll, max_timeout) = file.table(&PollConfig::SECTION, resolve::poll);
     let (profiles, has_certain_profiles) = file.table(&ProfilesConfig::SECTION, resolve::profiles);
+    let node = file.table(&NodeKeys::SECTION, resolve::node);
+    let group = file.some(&GroupKeys::SECTION, |table| clusters::group(table, &node));
+    let enterprise = file.some(&EnterpriseKeys::SECTION, |table| clusters::enterprise(table, &node));
     let tables = Tables {
-        node: file.table(&NodeKeys::SECTION, resolve::node),
+        node,
         http: file.table(&HttpKeys::SECTION, resolve::http),
         store: file.table(&StoreConfig::SECTION, StoreConfig::read),
         poll,
@@ -114,7 +118,8 @@ fn read_main_file(
         profiles,
         has_certain_profiles,
         log: file.table(&LogConfig::SECTION, LogConfig::read),
-        group: file.has(&GroupKeys::SECTION).then(|| file.table(&GroupKeys::SECTION, resolve::group)).flatten(),
+        group,
+        enterprise,
     };
     file.inventory(inventory);
     (tables, include)
@@ -163,9 +168,9 @@ impl FileReader<'_, '_> {
         result
     }
 
-    /// Whether a table is there, for those whose absence means something.
-    fn has(&self, section: &Section) -> bool {
-        self.root.contains_key(section.table_name())
+    /// A table whose absence means something.
+    fn some<T>(&mut self, section: &Section, read: impl FnOnce(&mut TableReader<'_, '_>) -> Option<T>) -> Option<T> {
+        self.root.contains_key(section.table_name()).then(|| self.table(section, read)).flatten()
     }
 
     /// Credentials and devices.

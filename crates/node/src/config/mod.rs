@@ -14,6 +14,7 @@
 
 mod address;
 pub mod agent;
+mod clusters;
 mod discovered;
 mod keys;
 mod limits;
@@ -34,6 +35,9 @@ mod types;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "zenoh")]
+pub(crate) use clusters::PROCESS;
+
 pub use address::{AddressError, DeviceAddress, SNMP_PORT};
 pub use discovered::{DiscoveredDevice, to_toml};
 pub use keys::{
@@ -45,6 +49,6 @@ pub use report::{Mistake, Report};
 pub use sample::sample;
 pub use secret::Secret;
 pub use types::{
-    Config, CorosyncConfig, Credentials, DeviceConfig, GroupConfig, GroupEngineConfig, HttpConfig, NodeConfig, Privacy,
-    Security, TlsFiles, TrapConfig, UserAuthentication, UserCredentials,
+    Config, CorosyncConfig, Credentials, DeviceConfig, EnterpriseConfig, GroupConfig, GroupEngineConfig, HttpConfig,
+    NodeConfig, Privacy, Security, TlsFiles, TrapConfig, UserAuthentication, UserCredentials,
 };

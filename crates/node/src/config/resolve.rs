@@ -5,21 +5,20 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hamsa_group_corosync::{Node, Ring, RingOptions};
 use hamsa_snmp::engine::Name;
 use hamsa_snmp::message::{SecurityLevel, Version};
 
 use super::keys::{
-    CommunityKeys, DeviceKeys, GroupEngineKind, GroupKeys, HttpKeys, LogConfig, MibConfig, NodeKeys, PollConfig,
-    ProfilesConfig, StoreConfig, TrapKeys, UserKeys, VersionKeys,
+    CommunityKeys, DeviceKeys, HttpKeys, LogConfig, MibConfig, NodeKeys, PollConfig, ProfilesConfig, StoreConfig,
+    TrapKeys, UserKeys, VersionKeys,
 };
 use super::quantity::format_duration;
 use super::section::{Context, Field, Placed, TableReader};
 use super::shape::not_known;
 use super::source::{Place, quoted};
 use super::{
-    Config, CorosyncConfig, Credentials, DeviceAddress, DeviceConfig, GroupConfig, GroupEngineConfig, HttpConfig,
-    NodeConfig, Privacy, Security, TlsFiles, TrapConfig, UserAuthentication, UserCredentials,
+    Config, Credentials, DeviceAddress, DeviceConfig, EnterpriseConfig, GroupConfig, HttpConfig, NodeConfig, Privacy,
+    Security, TlsFiles, TrapConfig, UserAuthentication, UserCredentials,
 };
 
 /// The tables that only the main file has.
@@ -38,6 +37,7 @@ pub(super) struct Tables {
     pub(super) log: LogConfig,
     /// `None` too where it has a mistake.
     pub(super) group: Option<GroupConfig>,
+    pub(super) enterprise: Option<EnterpriseConfig>,
 }
 
 /// Credentials, and where they stand. Those with a mistake keep their name, so that it is known.
@@ -52,8 +52,20 @@ pub(super) struct Inventory {
 
 /// The whole configuration; `None`, or something that must not be used, after a mistake.
 pub(super) fn config(tables: Tables, inventory: Inventory, context: &mut Context<'_>) -> Option<Config> {
-    let Tables { node, http, store, poll, max_timeout, traps, mib, profiles, has_certain_profiles, log, group } =
-        tables;
+    let Tables {
+        node,
+        http,
+        store,
+        poll,
+        max_timeout,
+        traps,
+        mib,
+        profiles,
+        has_certain_profiles,
+        log,
+        group,
+        enterprise,
+    } = tables;
     let traps = TrapConfig { listen: traps.listen, accept: accepted(traps.accept, &inventory.credentials, context) };
     let known_profiles = has_certain_profiles.then(|| (context.surroundings.profiles)(&profiles.dirs));
     let known_profiles = known_profiles.map(HashSet::from_iter);
@@ -67,13 +79,14 @@ pub(super) fn config(tables: Tables, inventory: Inventory, context: &mut Context
     }
     let credentials =
         inventory.credentials.into_iter().filter_map(|(name, (_, credentials))| Some((name, credentials?))).collect();
-    Some(Config { node, http, store, poll, traps, mib, profiles, log, group, credentials, devices })
+    Some(Config { node, http, store, poll, traps, mib, profiles, log, group, enterprise, credentials, devices })
 }
 
 /// `[node]`.
 pub(super) fn node(table: &mut TableReader<'_, '_>) -> NodeConfig {
-    let NodeKeys { name, data_dir } = NodeKeys::read(table);
-    NodeConfig { name: name.value().unwrap_or_else(|| table.context.surroundings.host_name.clone()), data_dir }
+    let NodeKeys { name, number, data_dir } = NodeKeys::read(table);
+    let name = name.value().unwrap_or_else(|| table.context.surroundings.host_name.clone());
+    NodeConfig { name, number: number.value(), data_dir }
 }
 
 /// `[http]`.
@@ -123,56 +136,6 @@ pub(super) fn poll(table: &mut TableReader<'_, '_>) -> (PollConfig, Option<Durat
 /// `[profiles]`, and whether its directories are certain.
 pub(super) fn profiles(table: &mut TableReader<'_, '_>) -> (ProfilesConfig, bool) {
     (ProfilesConfig::read(table), table.is_certain("dirs"))
-}
-
-/// `[group]`, if it has no mistake. Whether this program has the engine is found out here, once.
-pub(super) fn group(table: &mut TableReader<'_, '_>) -> Option<GroupConfig> {
-    let keys = GroupKeys::read(table);
-    let engine = match keys.engine {
-        GroupEngineKind::Embedded => {
-            GroupEngineConfig::Embedded { socket: keys.socket.clone(), allow_faults: keys.allow_faults }
-        }
-        GroupEngineKind::Corosync => corosync(table, &keys)?,
-        GroupEngineKind::Zenoh => {
-            let place = table.place_of("engine");
-            table.context.log.mistake(&place, "nodes can't be joined by zenoh yet: take embedded or corosync");
-            return None;
-        }
-    };
-    let GroupKeys { node, cluster, exchange_patience, alone_after, groups, .. } = keys;
-    Some(GroupConfig { engine, node: node.value()?, cluster, exchange_patience, alone_after, groups })
-}
-
-fn corosync(table: &mut TableReader<'_, '_>, keys: &GroupKeys) -> Option<GroupEngineConfig> {
-    if !keys.nodes.is_there() {
-        return Some(GroupEngineConfig::Corosync { daemon: None });
-    }
-    if !keys.key.is_there() {
-        table.lacks(GroupKeys::SECTION.key("key"));
-    }
-    let (nodes, number, key) = (keys.nodes.placed()?, keys.node.placed()?.value, keys.key.placed()?.value.clone());
-    let options = RingOptions {
-        cluster: keys.cluster.clone(),
-        nodes: nodes.value.iter().cloned().map(Node::from).collect(),
-        token_ms: keys.token.as_millis() as u32,
-        consensus_ms: None,
-        port: keys.port,
-    };
-    let place = &nodes.place;
-    match Ring::new(options) {
-        Ok(ring) if ring.node(number).is_some() => {
-            let daemon = Some(CorosyncConfig { ring, key, directory: keys.directory.clone() });
-            Some(GroupEngineConfig::Corosync { daemon })
-        }
-        Ok(_) => {
-            table.context.log.mistake(place, format!("this node's own number, {number}, is not among them"));
-            None
-        }
-        Err(error) => {
-            table.context.log.mistake(place, error.to_string());
-            None
-        }
-    }
 }
 
 /// `[credentials.NAME]`.

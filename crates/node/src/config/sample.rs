@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::keys::{CommunityKeys, DeviceKeys, SECTIONS, UserKeys, VersionKeys};
+use super::keys::{CHOSEN, CommunityKeys, DeviceKeys, SECTIONS, UserKeys, VersionKeys};
 use super::section::{Key, Presence, Section};
 
 /// Columns of a comment at most.
@@ -27,9 +27,7 @@ fn write_sample(text: &mut String) -> fmt::Result {
     for section in SECTIONS.iter().filter(|section| !section.is_repeated()) {
         write_about(text, section)?;
         if !section.title.is_empty() {
-            // A table with a key that must be there is left out as a whole.
-            let needs_key = section.keys.iter().any(|key| key.presence == Presence::Required);
-            writeln!(text, "{}{}", if needs_key { "#" } else { "" }, section.title)?;
+            writeln!(text, "{}{}", if CHOSEN.contains(&section.title) { "#" } else { "" }, section.title)?;
         }
         write_keys(text, section)?;
     }

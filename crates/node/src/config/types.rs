@@ -1,6 +1,6 @@
 //! What a checked configuration is. All of it is valid: nobody checks again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hamsa_group::GroupName;
 use hamsa_group_corosync::Ring;
+use hamsa_group_zenoh::ZenohOptions;
 use hamsa_snmp::engine::{EngineId, Name};
 use hamsa_snmp::message::{SecurityLevel, Version};
 use hamsa_snmp::usm::{AuthProtocolId, PrivProtocolId};
@@ -33,8 +34,10 @@ pub struct Config {
     pub profiles: ProfilesConfig,
     /// The log.
     pub log: LogConfig,
-    /// The group of nodes that this one belongs to, if any.
+    /// The cluster of nodes that this one belongs to, if any.
     pub group: Option<GroupConfig>,
+    /// The enterprise that it belongs to, if any.
+    pub enterprise: Option<EnterpriseConfig>,
     /// All credentials, by name.
     pub credentials: BTreeMap<String, Arc<Credentials>>,
     /// All devices, in the order of the files. Names are unique.
@@ -46,11 +49,13 @@ pub struct Config {
 pub struct NodeConfig {
     /// Its name in logs and metrics.
     pub name: String,
+    /// Its number in its cluster and its enterprise, 1 or greater.
+    pub number: Option<u32>,
     /// Where it keeps its data; may not be there yet.
     pub data_dir: PathBuf,
 }
 
-/// The group of nodes that a node belongs to.
+/// The cluster of nodes that a node belongs to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupConfig {
     /// What carries messages, with its own options.
@@ -82,6 +87,17 @@ pub enum GroupEngineConfig {
         /// The daemon to write for and to run; `None`: one runs already.
         daemon: Option<CorosyncConfig>,
     },
+}
+
+/// The enterprise that a node belongs to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnterpriseConfig {
+    /// What its engine is told, apart from what only a running node knows.
+    pub options: ZenohOptions,
+    /// Nodes that it makes groups of two with.
+    pub pairs: BTreeSet<u32>,
+    /// Nodes that are told of the enterprise besides them.
+    pub neighbours: BTreeSet<u32>,
 }
 
 /// A Corosync daemon of the node's own.

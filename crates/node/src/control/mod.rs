@@ -2,7 +2,8 @@
 //! JSON answer. A Unix socket in the data directory ([`ControlSocket`]) and HTTP ([`ControlHttp`]) carry them.
 //!
 //! ```text
-//! request = {"op":"group","ask":"members"|"counters"|{"views":{"group":G}}|{"history":{"group":G}}|{"cut":{"sides":[[N]]}}|"heal"|{"add":{"node":N}}}
+//! request = {"op":"group","ask":"members"|"counters"|{"views":{"group":G,"link":L}}|{"history":{"group":G,"link":L}}|{"cut":{"sides":[[N]]}}|"heal"|{"add":{"node":N}}}
+//!         | {"op":"enterprise","ask":"nodes"|"pairs"|{"list":{"prefix":P}}|{"get":{"name":N}}|{"set":{"name":N,"value":V}}|{"delete":{"name":N}}}
 //!         | {"op":"list"} | {"op":"show","module":M} | {"op":"states","module":M} | {"op":"history"}
 //!         | {"op":"install","module":M} | {"op":"uninstall","module":M}
 //!         | {"op":"swap","changes":[{"module":M,"version":V},...],"dry_run":B,"probation":{...},"budget_ms":N}
@@ -21,7 +22,9 @@ pub(crate) use request::version;
 
 pub use controlled::Controlled;
 pub use http::{ControlHttp, ControlHttpError};
-pub use request::{ChangeRequest, ControlRequest, GroupRequest, ProbationRequest, RollbackState};
+pub use request::{
+    ChangeRequest, ControlRequest, EnterpriseRequest, GroupRequest, NamedGroups, ProbationRequest, RollbackState,
+};
 pub use socket::{ControlSocket, ControlSocketError, SOCKET_NAME};
 
 use std::time::{Duration, Instant};
@@ -29,9 +32,9 @@ use std::time::{Duration, Instant};
 use hamsa_swap::{Request, SwapError, SwapOptions, Ticket};
 use serde_json::{Value, json};
 
-use crate::group;
 use crate::limits::{CONTROL_ANSWER_WAIT, MAX_SWAP_EVENTS};
 use crate::swapping::{Asker, SwapHost};
+use crate::{enterprise, group};
 
 /// Carries a request out; `tell` gets the events on the way. The answer is a `result` or an `error`.
 pub fn carry_out(controlled: &Controlled, who: &Asker, request: ControlRequest, mut tell: impl FnMut(&Value)) -> Value {
@@ -40,9 +43,10 @@ pub fn carry_out(controlled: &Controlled, who: &Asker, request: ControlRequest, 
         _ if !host.permissions().may_swap(who) => {
             Err(format!("{} may not look at or replace modules", who.principal().0))
         }
-        ControlRequest::Group { ask } => match &controlled.groups {
-            Some(groups) => group::answer(groups, ask),
-            None => Err("this process is alone: it has no [group] in its configuration".to_owned()),
+        ControlRequest::Group { ask } => group::answer(&controlled.all_groups(), ask),
+        ControlRequest::Enterprise { ask } => match &controlled.enterprise {
+            Some(enterprise) => enterprise::answer(enterprise, ask),
+            None => Err("this node is in no enterprise: it has no [enterprise] in its configuration".to_owned()),
         },
         ControlRequest::List => Ok(answers::list(host)),
         ControlRequest::Show { module } => answers::show(host, &module),

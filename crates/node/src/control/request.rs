@@ -15,6 +15,8 @@ use crate::swapping::{Asker, SwapHost, UnknownModule};
 pub enum ControlRequest {
     /// About groups.
     Group { ask: GroupRequest },
+    /// About the enterprise.
+    Enterprise { ask: EnterpriseRequest },
     /// All modules.
     List,
     /// One module with its methods.
@@ -56,16 +58,10 @@ pub enum ControlRequest {
 pub enum GroupRequest {
     /// The node, its engine, and all nodes that it knows.
     Members,
-    /// The views of now; of one group, or of all.
-    Views {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        group: Option<String>,
-    },
+    /// The views of now.
+    Views(NamedGroups),
     /// The views that there were.
-    History {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        group: Option<String>,
-    },
+    History(NamedGroups),
     /// What was counted.
     Counters,
     /// Nodes are to reach those only with which they are listed.
@@ -74,6 +70,37 @@ pub enum GroupRequest {
     Heal,
     /// The ring is to have a node more: `NUMBER=ADDRESS`, with more addresses after commas.
     Add { node: String },
+}
+
+/// Which groups are meant; all that nothing excludes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedGroups {
+    /// Those of this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Those with members of the `cluster`, or of `pair-N`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+}
+
+/// What can be asked about the enterprise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+#[allow(missing_docs)]
+pub enum EnterpriseRequest {
+    /// How the node stands in it, and all nodes that it knows.
+    Nodes,
+    /// Its pairs.
+    Pairs,
+    /// Names of the directory that start with this, and what stands there.
+    List { prefix: String },
+    /// What stands under a name.
+    Get { name: String },
+    /// Puts a value there, in the place of all that stand there now.
+    Set { name: String, value: String },
+    /// Takes a name out.
+    Delete { name: String },
 }
 
 /// A module and the version that it is to have.

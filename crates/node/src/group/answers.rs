@@ -1,6 +1,6 @@
 //! What is answered about groups, as JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
 use hamsa_group::{GroupName, GroupStatus, LinkStatus, Member};
@@ -8,50 +8,81 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::handle::{GroupsHandle, GroupsStatus};
-use super::{ENTERPRISE, Fault};
+use super::{Fault, Link};
 use crate::config::RingNode;
-use crate::control::GroupRequest;
-use crate::limits::MAX_KNOWN_NODES;
+use crate::control::{GroupRequest, NamedGroups};
+use crate::limits::{GROUPS_SHOWN, MAX_KNOWN_NODES};
+
+/// All groups of a node.
+#[derive(Debug, Clone, Default)]
+pub struct AllGroups {
+    /// Those of its cluster, if it is in one.
+    pub cluster: Option<GroupsHandle>,
+    /// Those of its pairs.
+    pub pairs: Vec<GroupsHandle>,
+}
 
 /// Answers a question, or makes a fault.
 ///
 /// # Errors
-/// In words: the group is not known, or faults can't be made.
-pub fn answer(groups: &GroupsHandle, request: GroupRequest) -> Result<Value, String> {
+/// In words: the node is in no cluster, the group is not known, or faults can't be made.
+pub fn answer(groups: &AllGroups, request: GroupRequest) -> Result<Value, String> {
+    let cluster =
+        || groups.cluster.as_ref().ok_or("this node is in no cluster: it has no [group] in its configuration");
     match request {
-        GroupRequest::Members => Ok(members(&groups.status())),
-        GroupRequest::Views { group } => {
-            let status = groups.status();
-            Ok(of_groups(&status, group)?.map(|group| view(&status, group)).collect())
-        }
-        GroupRequest::History { group } => {
-            let status = groups.status();
-            Ok(of_groups(&status, group)?.flat_map(|group| history(&status, group)).collect())
-        }
-        GroupRequest::Counters => Ok(counters(&groups.status())),
+        GroupRequest::Members => Ok(members(&cluster()?.status())),
+        GroupRequest::Views(named) => groups.rows(named, |status, group| vec![view(status, group)]),
+        GroupRequest::History(named) => groups.rows(named, |status, group| history(status, group).collect()),
+        GroupRequest::Counters => Ok(groups.all().flat_map(|groups| counters(&groups.status())).collect()),
         GroupRequest::Cut { sides } => {
             let fault = Fault::Cut { sides: checked(&sides)? };
-            groups.inject(fault).map(|()| json!({ "cut": sides })).map_err(|error| error.to_string())
+            cluster()?.inject(fault).map(|()| json!({ "cut": sides })).map_err(|error| error.to_string())
         }
         GroupRequest::Heal => {
-            groups.inject(Fault::Heal).map(|()| json!({ "healed": true })).map_err(|error| error.to_string())
+            cluster()?.inject(Fault::Heal).map(|()| json!({ "healed": true })).map_err(|error| error.to_string())
         }
         GroupRequest::Add { node } => {
             let parsed: RingNode = node.parse().map_err(|problem| format!("{node:?}: {problem}"))?;
-            groups.add_node(&parsed).map(|()| json!({ "added": node })).map_err(|error| error.to_string())
+            cluster()?.add_node(&parsed).map(|()| json!({ "added": node })).map_err(|error| error.to_string())
         }
     }
 }
 
-fn of_groups(status: &GroupsStatus, named: Option<String>) -> Result<impl Iterator<Item = &GroupStatus>, String> {
-    let name = named.map(GroupName::new).transpose().map_err(|error| error.to_string())?;
-    let is_meant = move |group: &&GroupStatus| name.as_ref().is_none_or(|name| group.group == *name);
-    let mut meant = status.status.groups.iter().filter(is_meant).peekable();
-    if meant.peek().is_none() {
-        let known: Vec<String> = status.status.groups.iter().map(|group| group.group.to_string()).collect();
-        return Err(format!("this node is not in that group; it is in {}", known.join(", ")));
+impl AllGroups {
+    fn all(&self) -> impl Iterator<Item = &GroupsHandle> {
+        self.cluster.iter().chain(&self.pairs)
     }
-    Ok(meant)
+
+    /// Rows about the groups that are meant.
+    fn rows(
+        &self,
+        NamedGroups { group, link }: NamedGroups,
+        rows_of: impl Fn(&GroupsStatus, &GroupStatus) -> Vec<Value>,
+    ) -> Result<Value, String> {
+        let name = group.map(GroupName::new).transpose().map_err(|error| error.to_string())?;
+        let link: Option<Link> = link.map(|link| link.parse()).transpose()?;
+        let (mut rows, mut known, mut is_there) = (Vec::new(), BTreeSet::new(), false);
+        for status in self.all().map(GroupsHandle::status) {
+            for group in &status.status.groups {
+                let is_meant = link.is_none_or(|link| status.link == link)
+                    && name.as_ref().is_none_or(|name| group.group == *name);
+                if is_meant {
+                    is_there = true;
+                    rows.extend(rows_of(&status, group));
+                }
+                known.insert(format!("{} ({})", group.group, status.link));
+            }
+        }
+        if is_there {
+            return Ok(rows.into());
+        }
+        // Of a hub's hundreds some are enough.
+        let mut shown: Vec<String> = known.into_iter().collect();
+        let more = shown.len().saturating_sub(GROUPS_SHOWN);
+        shown.truncate(GROUPS_SHOWN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        Err(format!("this node is in no such group; it is in {}{more}", shown.join(", ")))
+    }
 }
 
 fn members(status: &GroupsStatus) -> Value {
@@ -80,7 +111,7 @@ fn members(status: &GroupsStatus) -> Value {
         "link": link,
         "since": moment(*since),
         "ring": ring,
-        "presence": ENTERPRISE,
+        "presence": status.link.own_group().as_str(),
         "members": nodes.collect::<Vec<_>>(),
     })
 }
@@ -89,6 +120,7 @@ fn view(status: &GroupsStatus, group: &GroupStatus) -> Value {
     let view = group.view.as_ref();
     let names = |members: &[Member]| members.iter().map(|member| name(status, *member)).collect::<Vec<_>>();
     json!({
+        "link": status.link.to_string(),
         "group": group.group.as_str(),
         "view": view.map(|view| view.id.to_string()),
         "epoch": view.map(|view| view.id.epoch),
@@ -103,6 +135,7 @@ fn view(status: &GroupsStatus, group: &GroupStatus) -> Value {
 fn history<'s>(status: &'s GroupsStatus, group: &'s GroupStatus) -> impl Iterator<Item = Value> + 's {
     group.history.iter().map(move |past| {
         json!({
+            "link": status.link.to_string(),
             "group": group.group.as_str(),
             "time": moment(past.at),
             "view": past.id.to_string(),
@@ -113,9 +146,10 @@ fn history<'s>(status: &'s GroupsStatus, group: &'s GroupStatus) -> impl Iterato
     })
 }
 
-fn counters(status: &GroupsStatus) -> Value {
+fn counters(status: &GroupsStatus) -> Vec<Value> {
     let link = status.status.counters;
-    let row = |group: &str, counter: &str, value: u64| json!({ "group": group, "counter": counter, "value": value });
+    let of = status.link.to_string();
+    let row = |group: &str, counter: &str, value: u64| json!({ "link": of, "group": group, "counter": counter, "value": value });
     let of_all = [
         ("configurations", link.configurations),
         ("exchanges", link.exchanges),
@@ -143,7 +177,7 @@ fn counters(status: &GroupsStatus) -> Value {
         ];
         rows.extend(of_group.iter().map(|(counter, value)| row(group.group.as_str(), counter, *value)));
     }
-    rows.into()
+    rows
 }
 
 /// The side of each node that is listed. Side 0 is that of all others.

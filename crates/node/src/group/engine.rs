@@ -7,13 +7,23 @@ use std::path::absolute;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+#[cfg(feature = "zenoh")]
+use hamsa_group::Process;
 use hamsa_group::embedded::Hub;
+#[cfg(feature = "zenoh")]
+use hamsa_group::pair::Pair;
 use hamsa_group::{Capabilities, EnginePort};
 use hamsa_group_corosync::{CorosyncEngine, Daemon, DaemonEvent, DaemonOptions, EngineOptions, Node};
 use hamsa_group_embedded::{Embedded, EmbeddedOptions, Fault, FaultError, Role};
+#[cfg(feature = "zenoh")]
+use hamsa_group_zenoh::ZenohEngine;
+#[cfg(feature = "zenoh")]
+use tokio::sync::watch;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
+#[cfg(feature = "zenoh")]
+use crate::config::PROCESS;
 use crate::config::{CorosyncConfig, GroupConfig, GroupEngineConfig};
 use crate::limits::GROUP_RECONNECT;
 
@@ -27,13 +37,22 @@ pub struct EngineInfo {
 }
 
 /// One of those that this program was built with.
-pub(super) enum NodeEngine {
+pub(crate) enum NodeEngine {
     Embedded(Embedded),
     Corosync(Box<Corosync>),
+    #[cfg(feature = "zenoh")]
+    Pair(PairEngine),
+}
+
+/// A pair of a Zenoh engine, which starts when it can.
+#[cfg(feature = "zenoh")]
+pub(crate) struct PairEngine {
+    pub(crate) engine: watch::Receiver<Option<Arc<ZenohEngine>>>,
+    pub(crate) peer: u32,
 }
 
 /// Corosync, and the daemon where it is ours.
-pub(super) struct Corosync {
+pub(crate) struct Corosync {
     config: Option<CorosyncConfig>,
     options: EngineOptions,
     daemon: Option<Arc<Mutex<Daemon>>>,
@@ -50,6 +69,9 @@ pub(super) enum ConnectError {
     Corosync(#[from] hamsa_group_corosync::ConnectError),
     #[error(transparent)]
     Daemon(#[from] hamsa_group_corosync::DaemonError),
+    #[cfg(feature = "zenoh")]
+    #[error(transparent)]
+    Pair(#[from] hamsa_group_zenoh::UsePairError),
     /// The daemon says what keeps clients from it, or its ring from forming.
     #[error("{0}")]
     Problem(String),
@@ -101,6 +123,8 @@ impl NodeEngine {
         match self {
             NodeEngine::Embedded(_) => Hub::capabilities(),
             NodeEngine::Corosync(_) => hamsa_group_corosync::CAPABILITIES,
+            #[cfg(feature = "zenoh")]
+            NodeEngine::Pair(_) => Pair::capabilities("zenoh"),
         }
     }
 
@@ -108,6 +132,8 @@ impl NodeEngine {
         match self {
             NodeEngine::Embedded(embedded) => Ok(embedded.connect().await?),
             NodeEngine::Corosync(corosync) => corosync.connect(),
+            #[cfg(feature = "zenoh")]
+            NodeEngine::Pair(pair) => pair.connect().await,
         }
     }
 
@@ -120,13 +146,15 @@ impl NodeEngine {
             },
             NodeEngine::Corosync(corosync) if corosync.daemon.is_some() => "own daemon",
             NodeEngine::Corosync(_) => "daemon of the host",
+            #[cfg(feature = "zenoh")]
+            NodeEngine::Pair(_) => "member",
         }
     }
 
     fn inject(&self, fault: Fault) -> Result<(), FaultError> {
         match self {
             NodeEngine::Embedded(embedded) => embedded.inject(fault),
-            NodeEngine::Corosync(_) => Err(FaultError::OtherEngine),
+            _ => Err(FaultError::OtherEngine),
         }
     }
 
@@ -134,7 +162,7 @@ impl NodeEngine {
     fn add_node(&self, node: Node, answer: oneshot::Sender<Result<(), AddNodeError>>) {
         let daemon = match self {
             NodeEngine::Corosync(corosync) => corosync.daemon.clone(),
-            NodeEngine::Embedded(_) => None,
+            _ => None,
         };
         // Whoever asked may have gone.
         let Some(daemon) = daemon else { return drop(answer.send(Err(AddNodeError::NoRing))) };
@@ -229,6 +257,16 @@ impl Corosync {
             let problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone();
             problem.map_or(ConnectError::Corosync(error), ConnectError::Problem)
         })
+    }
+}
+
+#[cfg(feature = "zenoh")]
+impl PairEngine {
+    async fn connect(&mut self) -> Result<EnginePort, ConnectError> {
+        let engine = self.engine.borrow().clone();
+        let engine =
+            engine.ok_or_else(|| ConnectError::Problem("Zenoh has not started: see hamsa enterprise".into()))?;
+        Ok(engine.pair(Process { node: self.peer, process: PROCESS }).await?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the rest of the daemon has of the groups.
 //!
 //! Calls change the groups at once, under a lock that is held for microseconds; what follows from them is sent and told by the
-//! task in `runtime`.
+//! task in `ring`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,21 +14,24 @@ use hamsa_group_embedded::{Fault, FaultError};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::Link;
 use super::engine::{AddNodeError, EngineInfo, EngineRequest};
 use super::users::{GroupEvents, User, user};
 use crate::config::RingNode;
 use crate::histogram::{Histogram, HistogramCounts};
 use crate::limits::{GROUP_BLOCKED_BOUNDS_S, MAX_GROUP_PENDING, MAX_KNOWN_NODES};
 
-/// The groups of this node.
+/// The groups of this node over one engine.
 #[derive(Debug, Clone)]
 pub struct GroupsHandle {
     pub(super) shared: Arc<Shared>,
 }
 
-/// How the groups of a node stand.
+/// How the groups over one engine stand.
 #[derive(Debug, Clone)]
 pub struct GroupsStatus {
+    /// Which nodes they have members of.
+    pub link: Link,
     /// The cluster's name.
     pub cluster: String,
     /// The engine's name.
@@ -60,6 +63,7 @@ pub struct KnownNode {
 
 #[derive(Debug)]
 pub(super) struct Shared {
+    link: Link,
     pub(super) cluster: String,
     pub(super) engine: &'static str,
     pub(super) engine_info: Arc<Mutex<EngineInfo>>,
@@ -83,6 +87,7 @@ pub(super) struct Inner {
 
 /// What the groups' parts need from the beginning on.
 pub(super) struct SharedParts {
+    pub(super) link: Link,
     pub(super) cluster: String,
     pub(super) engine: &'static str,
     pub(super) engine_info: Arc<Mutex<EngineInfo>>,
@@ -92,10 +97,11 @@ pub(super) struct SharedParts {
 
 impl GroupsHandle {
     pub(super) fn new(parts: SharedParts) -> Self {
-        let SharedParts { cluster, engine, engine_info, requests, groups } = parts;
+        let SharedParts { link, cluster, engine, engine_info, requests, groups } = parts;
         let inner =
             Inner { groups, users: BTreeMap::new(), pending: VecDeque::new(), nodes: BTreeMap::new(), is_over: false };
         let shared = Shared {
+            link,
             cluster,
             engine,
             engine_info,
@@ -164,6 +170,7 @@ impl GroupsHandle {
             (inner.groups.status(), inner.nodes.clone())
         };
         GroupsStatus {
+            link: self.shared.link,
             cluster: self.shared.cluster.clone(),
             engine: self.shared.engine,
             engine_info: self.shared.engine_info.lock().unwrap_or_else(PoisonError::into_inner).clone(),

@@ -1,12 +1,13 @@
-//! The groups of a node: the task that owns them and their engine, and the handle that the rest of the daemon has.
+//! The groups of a node: for each engine the task that owns it and its groups, and the handle that the rest of the daemon has.
 //!
 //! ```text
 //!   GroupsHandle  --join, leave, send, provide_state-->  Groups (behind a lock)  <--events--  engine port
-//!   GroupEvents   <--bounded queues--  the task in `runtime`                     --frames-->
+//!   GroupEvents   <--bounded queues--  the task in `ring`                        --frames-->
 //! ```
 //!
-//! [`GroupRuntime`] joins the group `enterprise`, in which all nodes of a cluster are, and those of the configuration. An engine
-//! that is lost is had again, with a bounded back-off (`engine`).
+//! [`GroupRuntime`] has those of the cluster, the pairs of [`crate::enterprise`] have theirs. In each a node joins the group
+//! in which all are that can be reached that way ([`Link::own_group`]), and those of the configuration. An engine that is lost is had
+//! again, with a bounded back-off (`engine`).
 //!
 //! # Users that don't take their events
 //! Each group's user has a bounded queue ([`crate::limits::GROUP_QUEUE_KIB`]). When one is full, all groups of the node wait
@@ -16,18 +17,23 @@
 mod answers;
 mod engine;
 mod handle;
+mod link;
+mod ring;
 mod runtime;
 #[cfg(test)]
 mod tests;
 mod users;
 
-pub use answers::answer;
+pub use answers::{AllGroups, answer};
+#[cfg(feature = "zenoh")]
+pub(crate) use engine::{NodeEngine, PairEngine};
+#[cfg(feature = "zenoh")]
+pub(crate) use ring::{Ring, RingOptions};
+
 pub use engine::{AddNodeError, EngineInfo};
 pub use hamsa_group_corosync::create_key;
 pub use hamsa_group_embedded::Fault;
 pub use handle::{GroupsHandle, GroupsStatus};
+pub use link::Link;
 pub use runtime::{GroupRuntime, GroupStartError};
 pub use users::GroupEvents;
-
-/// The group that all nodes of a cluster are in.
-pub const ENTERPRISE: &str = "enterprise";

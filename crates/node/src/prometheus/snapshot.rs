@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hamsa_store::Stats as StoreStats;
 
 use super::process::{ProcessFigures, udp_drops};
+use crate::enterprise::{EnterpriseHandle, EnterpriseStatus};
 use crate::fleet::DeviceState;
 use crate::group::{GroupsHandle, GroupsStatus};
 use crate::http::HttpStats;
@@ -34,8 +35,10 @@ pub(crate) struct Snapshot {
     /// `None` where the store does not answer.
     pub(crate) store: Option<StoreStats>,
     pub(crate) process: Option<ProcessFigures>,
-    /// `None` where the node is alone.
-    pub(crate) groups: Option<GroupsStatus>,
+    /// Of its cluster and of each pair.
+    pub(crate) groups: Vec<GroupsStatus>,
+    /// `None` where the node is in no enterprise.
+    pub(crate) enterprise: Option<EnterpriseStatus>,
     /// Datagrams dropped by the kernel, at the sockets for polls and at those for traps.
     pub(crate) udp_drops: (u64, u64),
 }
@@ -45,12 +48,14 @@ impl Snapshot {
     pub(crate) fn take(node: Arc<NodeState>, http: Arc<HttpStats>) -> Self {
         let trap_ports: Vec<u16> = node.trap_addresses.iter().map(|address| address.port()).collect();
         let store = node.store.stats().inspect_err(|error| tracing::warn!(%error, "the store's state can't be read"));
+        let pairs: Vec<GroupsHandle> = node.enterprise.iter().flat_map(EnterpriseHandle::pair_groups).collect();
         Snapshot {
             snmp: node.snmp.stats(),
             devices: devices(&node),
             store: store.ok(),
             process: ProcessFigures::read(),
-            groups: node.groups.as_ref().map(GroupsHandle::status),
+            groups: node.groups.iter().chain(&pairs).map(GroupsHandle::status).collect(),
+            enterprise: node.enterprise.as_ref().map(EnterpriseHandle::status),
             udp_drops: udp_drops(&trap_ports),
             node,
             http,

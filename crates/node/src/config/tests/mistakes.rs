@@ -26,9 +26,9 @@ fn unknown_keys_and_tables_are_told_with_what_was_meant() {
     told(
         "intervall = 1\nlisten = 1\nxyzzy = 1\n[poll]\nintervall = \"60s\"\nretention = \"3d\"\n\"a\\u001b[31m b\" = 1\n[pol]\nx = 1\n[[devices]]\n",
         &[
-            "hamsa.toml:1:1: intervall: unknown key; expected one of include, credentials, device, group, http, log, mib, node, poll, profiles, store, traps",
-            "hamsa.toml:2:1: listen: unknown key here; it belongs to [http] or [traps]",
-            "hamsa.toml:3:1: xyzzy: unknown key; expected one of include, credentials, device, group, http, log, mib, node, poll, profiles, store, traps",
+            "hamsa.toml:1:1: intervall: unknown key; expected one of include, credentials, device, enterprise, group, http, log, mib, node, poll, profiles, store, traps",
+            "hamsa.toml:2:1: listen: unknown key here; it belongs to [http] or [traps] or [enterprise]",
+            "hamsa.toml:3:1: xyzzy: unknown key; expected one of include, credentials, device, enterprise, group, http, log, mib, node, poll, profiles, store, traps",
             "hamsa.toml:5:1: poll.intervall: unknown key; did you mean interval?",
             "hamsa.toml:6:1: poll.retention: unknown key here; it belongs to [store]",
             "hamsa.toml:7:1: poll.\"a\\u{1b}[31m b\": unknown key; expected one of interval, timeout, max_timeout, retries, \
@@ -396,7 +396,7 @@ fn files_that_are_not_there_are_told_where_they_are_included() {
             "hamsa.toml:1:50: include[3]: \"..\": not the path of a file; expected the path of a file, with or without wildcards in the file's name",
             "hamsa.toml:1:56: include[4]: \"[.toml\": invalid range pattern; expected the path of a file, with or without wildcards in the file's name",
             "hamsa.toml:1:66: include[5]: d is not a regular file",
-            "hamsa.toml:2:1: xyz: unknown key; expected one of include, credentials, device, group, http, log, mib, node, poll, profiles, store, traps",
+            "hamsa.toml:2:1: xyz: unknown key; expected one of include, credentials, device, enterprise, group, http, log, mib, node, poll, profiles, store, traps",
         ],
     );
     assert_eq!(Directory::new(&[]).lines(), ["hamsa.toml: can't be read: No such file or directory (os error 2)"]);

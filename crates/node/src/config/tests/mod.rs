@@ -57,6 +57,11 @@ impl Directory {
     }
 }
 
+/// Without what a program without Zenoh says of each `[enterprise]`.
+fn but_for_zenoh(lines: Vec<String>) -> Vec<String> {
+    lines.into_iter().filter(|line| !line.contains("built without Zenoh")).collect()
+}
+
 /// Two profiles, and one more for each directory of profiles; two variables.
 fn surroundings() -> Surroundings<'static> {
     fn profiles(directories: &[PathBuf]) -> Vec<String> {

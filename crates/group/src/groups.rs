@@ -424,7 +424,9 @@ impl Groups {
         match light.packet(peer.member, packet, data, &mut self.events) {
             Taken::Fine => {}
             Taken::Missed => {
+                // In an exchange it is no news: who was cut off lacks what a slow member has sent meanwhile.
                 if let Link::Settled { key, .. } = &self.link {
+                    light.count_missed();
                     self.control.push_back(Control::Again(*key).encode());
                 }
             }

@@ -283,7 +283,6 @@ impl Light {
             && incoming.octets.len() + data.len() <= MAX_MESSAGE_BYTES;
         if !is_next || !is_possible {
             current.is_broken = true;
-            self.counters.missed += 1;
             return Taken::Missed;
         }
         current.trace.add(sender, packet.seq, packet.fragment);
@@ -315,6 +314,11 @@ impl Light {
             None => self.deliver(held, events),
         }
         Taken::Fine
+    }
+
+    /// Something is missing, though the engine has told of no change.
+    pub(crate) fn count_missed(&mut self) {
+        self.counters.missed += 1;
     }
 
     /// Nothing that was sent may come back any more, and nothing is sent in this view.

@@ -225,7 +225,9 @@ impl Daemon {
         drop(self.attendant);
         // The others see it go at once.
         drop(self.groups);
-        drop(self.enterprise);
+        if let Some(enterprise) = self.enterprise {
+            enterprise.stop();
+        }
         self.http.stop();
         self.inventory.stop();
         self.state.snmp.send(Command::Stop);

@@ -32,6 +32,11 @@ impl EnterpriseRuntime {
     }
 
     /// There is none.
+    pub fn stop(self) {
+        match self {}
+    }
+
+    /// There is none.
     pub fn apply(&self, _: &EnterpriseConfig) {
         match *self {}
     }

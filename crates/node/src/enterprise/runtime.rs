@@ -81,6 +81,11 @@ impl EnterpriseRuntime {
             tracing::error!("the enterprise takes no new configuration: reload it again");
         }
     }
+
+    /// Ends it, with a good-bye to the others.
+    pub fn stop(self) {
+        drop(self);
+    }
 }
 
 impl Drop for EnterpriseRuntime {

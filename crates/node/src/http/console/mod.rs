@@ -11,6 +11,7 @@ mod layout;
 mod overview;
 mod parts;
 mod status;
+mod together;
 
 use axum::Router;
 use axum::response::{Html, IntoResponse, Redirect, Response};

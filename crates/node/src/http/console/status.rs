@@ -9,8 +9,8 @@ use hamsa_store::Stats as StoreStats;
 use maud::{Markup, html};
 
 use super::layout::{Frame, Tab};
-use super::page;
 use super::parts::{Show, time};
+use super::{page, together};
 use crate::http::query::Parameters;
 use crate::http::refusal::Refusal;
 use crate::http::stats::HttpStats;
@@ -52,6 +52,7 @@ fn body(app: &App, view: &NodeView, store: &StoreStats, process: Option<ProcessF
                 (card("Store", &stored(node, view, store)))
                 (card("Process", &running(node, process)))
                 (card("HTTP", &http(app, &app.stats)))
+                (together::cards(node))
             }
             (left_out(node))
         }
@@ -76,6 +77,7 @@ fn verdict(node: &NodeState, view: &NodeView) -> Markup {
     if count(&node.writer_stats.dropped_writes) > 0 {
         troubles.push("The store was so slow that polls were dropped.".to_owned());
     }
+    troubles.extend(together::troubles(node));
     html! {
         @if troubles.is_empty() {
             p.verdict data-state="up" { "Polls start in time, and what they bring is on disk." }
@@ -196,11 +198,11 @@ fn left_out(node: &NodeState) -> Markup {
     }
 }
 
-fn card(title: &str, rows: &Markup) -> Markup {
+pub(super) fn card(title: &str, rows: &Markup) -> Markup {
     html! { section.card { h2 { (title) } dl.facts { (rows) } } }
 }
 
-fn row(name: &str, value: &Markup) -> Markup {
+pub(super) fn row(name: &str, value: &Markup) -> Markup {
     html! { dt { (name) } dd { (value) } }
 }
 
@@ -208,7 +210,7 @@ fn rate(per_second: Option<f64>) -> Markup {
     html! { @match per_second { Some(rate) => { (plain(rate)) " a second" } None => { (unknown()) } } }
 }
 
-fn unknown() -> Markup {
+pub(super) fn unknown() -> Markup {
     html! { span.quiet { "not known yet" } }
 }
 

@@ -1,7 +1,7 @@
 //! The engine: one Zenoh session and one task for all pairs and the enterprise.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use hamsa_group::enterprise::{Enterprise, EnterpriseError, EnterpriseOptions, NodeRecord, Run};
@@ -10,17 +10,19 @@ use hamsa_group::{EnginePort, Process, engine_port};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep_until;
 use zenoh::pubsub::Publisher;
 use zenoh::qos::{CongestionControl, Priority};
 use zenoh::{Session, Wait};
 
+use crate::config::ZenohEndpoints;
 use crate::enterprise::EnterpriseHandle;
 use crate::inbox::{Inbox, Kind, Received, inbox};
-use crate::limits::{BATCH_DATAGRAMS, DIAGNOSIS_PERIOD, MAX_PAIRS, PORT_MESSAGES};
-use crate::options::{OptionsError, Side, ZenohOptions};
+use crate::limits::{BATCH_DATAGRAMS, MAX_PAIRS, PORT_MESSAGES};
+use crate::options::{OptionsError, Protection, ZenohOptions};
 use crate::pairs::{Pairs, UserEvent, Waiting, Wish};
-use crate::tls::{DialProblem, dial_problem};
+use crate::tls::DialProblem;
+use crate::tunnel::{Dials, RunningTunnel, Tunnel, TunnelError};
 
 /// How the engine is called in the configuration.
 const ENGINE: &str = "zenoh";
@@ -32,7 +34,8 @@ const COMMANDS: usize = 64;
 pub struct ZenohEngine {
     commands: mpsc::Sender<Command>,
     enterprise: EnterpriseHandle,
-    problem: Arc<Mutex<Option<DialProblem>>>,
+    /// With TLS.
+    dials: Option<Arc<Dials>>,
     task: JoinHandle<()>,
 }
 
@@ -45,6 +48,9 @@ pub enum StartError {
     /// The node's name, version or lease.
     #[error(transparent)]
     Enterprise(#[from] EnterpriseError),
+    /// The links' protection.
+    #[error(transparent)]
+    Tunnel(#[from] TunnelError),
     /// The caller's runtime has one thread, which Zenoh cannot live with.
     #[error("Zenoh needs tokio's runtime with several threads")]
     Runtime,
@@ -120,6 +126,8 @@ enum Command {
 struct Engine {
     options: ZenohOptions,
     session: Session,
+    /// With TLS: it outlives the session.
+    tunnel: Option<RunningTunnel>,
     pairs: Pairs,
     inbox: Inbox,
     enterprise: EnterpriseHandle,
@@ -141,14 +149,17 @@ impl ZenohEngine {
         let began = Instant::now();
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let began_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
-        let addresses = match &options.side {
-            Side::Hub { listen } => listen.clone(),
-            Side::Site { .. } => Vec::new(),
-        };
+        let (listen, dial) = options.endpoints();
+        let addresses = listen.to_vec();
         let run = Run { began_ms, node: options.me.node };
         let me = NodeRecord { run, name: options.name.clone(), version: options.version.clone(), addresses };
         let enterprise = EnterpriseHandle::new(Enterprise::new(began, EnterpriseOptions::new(me))?);
-        let config = zenoh::Config::from_json5(&options.zenoh_config());
+        let tunnel = match &options.protection {
+            Protection::Tls(files) => Some(Tunnel::bind(files, listen, dial).await?),
+            Protection::None => None,
+        };
+        let endpoints = tunnel.as_ref().map_or_else(|| ZenohEndpoints::bare(listen, dial), Tunnel::endpoints);
+        let config = zenoh::Config::from_json5(&options.zenoh_config(&endpoints));
         let config = config.map_err(|error| StartError::Config(error.to_string()))?;
         let session = zenoh::open(config).await.map_err(|error| StartError::Open(error.to_string()))?;
         let (post, inbox) = inbox();
@@ -158,12 +169,13 @@ impl ZenohEngine {
             let subscriber = session.declare_subscriber(key).callback(move |sample| post.put(kind, &sample));
             subscriber.background().await.map_err(|error| StartError::Open(error.to_string()))?;
         }
-        let problem = Arc::new(Mutex::new(None));
+        let tunnel = tunnel.map(Tunnel::run);
+        let dials = tunnel.as_ref().map(RunningTunnel::dials);
         let (commands, from_user) = mpsc::channel(COMMANDS);
-        tokio::spawn(diagnose(options.clone(), commands.downgrade(), Arc::clone(&problem)));
         let engine = Engine {
             options,
             session,
+            tunnel,
             pairs: Pairs::default(),
             inbox,
             enterprise: enterprise.clone(),
@@ -172,7 +184,7 @@ impl ZenohEngine {
             began_ms,
         };
         let task = tokio::spawn(engine.run(from_user));
-        Ok(Self { commands, enterprise, problem, task })
+        Ok(Self { commands, enterprise, dials, task })
     }
 
     /// Forms a pair with a process of another node, which must do the same. Dropping the port ends it.
@@ -211,9 +223,10 @@ impl ZenohEngine {
         answered.await.unwrap_or_default()
     }
 
-    /// What keeps a site from its hubs; `None` while one answers, and for hubs.
+    /// What the last attempts to reach the hubs came to; `None` while one answers, for hubs, and for links without TLS,
+    /// which Zenoh's log tells of.
     pub fn problem(&self) -> Option<DialProblem> {
-        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.dials.as_ref().and_then(|dials| dials.problem())
     }
 
     /// Says good-bye and returns when all is closed.
@@ -370,38 +383,12 @@ impl Engine {
         if let Err(error) = self.session.close().await {
             tracing::debug!(%error, "Zenoh's session was closed already");
         }
+        if let Some(tunnel) = self.tunnel {
+            tunnel.close().await;
+        }
     }
 }
 
 fn elapsed_ms(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Asks again and again why no peer answers, while none does; ends with the engine.
-async fn diagnose(options: ZenohOptions, commands: mpsc::WeakSender<Command>, told: Arc<Mutex<Option<DialProblem>>>) {
-    let Side::Site { hubs } = &options.side else { return };
-    loop {
-        sleep(DIAGNOSIS_PERIOD).await;
-        let (answer, answered) = oneshot::channel();
-        let Some(commands) = commands.upgrade() else { return };
-        if commands.send(Command::Status { answer }).await.is_err() {
-            return;
-        }
-        drop(commands);
-        let pairs = answered.await.unwrap_or_default();
-        let mut problem = None;
-        if !pairs.is_empty() && !pairs.iter().any(|pair| pair.is_peer_present) {
-            for hub in hubs {
-                problem = problem.or(dial_problem(&options.protection, hub).await);
-            }
-        }
-        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-        if *told != problem {
-            match &problem {
-                Some(problem) => tracing::warn!(%problem, "no hub answers"),
-                None => tracing::info!("a hub answers"),
-            }
-            *told = problem;
-        }
-    }
 }

@@ -140,3 +140,81 @@ fn load(files: &TlsFiles, purposes: &[Use]) -> Result<Loaded, TlsFilesError> {
     server.send_tls13_tickets = 0;
     Ok(Loaded { client: Arc::new(client), server: Arc::new(server), roots })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rcgen::{
+        BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd,
+    };
+    use tempfile::TempDir;
+    use tokio_rustls::rustls::pki_types::pem::PemObject;
+
+    use super::*;
+
+    /// Files of a node whose chain goes through an authority in between, each good to the end of its year.
+    fn sign(at: &Path, year_between: i32, year_own: i32) -> TlsFiles {
+        let authority = |name: &str| {
+            let mut params = CertificateParams::new(Vec::new()).expect("no names");
+            params.distinguished_name.push(DnType::CommonName, name);
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params
+        };
+        let [root_key, between_key, key] = [(); 3].map(|()| KeyPair::generate().expect("a key"));
+        let root = authority("root");
+        let root_pem = root.self_signed(&root_key).expect("a certificate").pem();
+        let root = Issuer::new(root, root_key);
+        let mut between = authority("between");
+        between.not_after = date_time_ymd(year_between, 12, 31);
+        let between_pem = between.signed_by(&between_key, &root).expect("a certificate").pem();
+        let mut own = CertificateParams::new(["node.example".to_owned()]).expect("a sound name");
+        own.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        own.not_after = date_time_ymd(year_own, 12, 31);
+        let own_pem = own.signed_by(&key, &Issuer::new(between, between_key)).expect("a certificate").pem();
+        let [authority, certificate, private] = ["ca.pem", "node.pem", "node.key"].map(|name| at.join(name));
+        std::fs::write(&authority, root_pem).expect("a file");
+        std::fs::write(&certificate, own_pem + &between_pem).expect("a file");
+        std::fs::write(&private, key.serialize_pem()).expect("a file");
+        TlsFiles { authority, certificate, key: private }
+    }
+
+    #[test]
+    fn a_chain_ends_with_the_first_of_its_certificates() {
+        let directory = TempDir::new().expect("a directory");
+        // Seconds from 1970 to the beginning of these years' last days, by `date -u -d 2100-12-31 +%s`.
+        for (year_between, year_own, end) in [(2100, 2150, 4_133_894_400), (2150, 2100, 4_133_894_400)] {
+            let files = sign(directory.path(), year_between, year_own);
+            let loaded = load(&files, &[Use::Listen, Use::Dial]).expect("they are good");
+            let chain: Vec<_> = CertificateDer::pem_file_iter(&files.certificate)
+                .expect("a file")
+                .collect::<Result<_, _>>()
+                .expect("certificates");
+            for purpose in [Use::Listen, Use::Dial] {
+                let expiry = loaded.expiry(&chain, purpose).expect("it is good").expect("it ends");
+                assert_eq!(expiry.as_secs(), end);
+            }
+            // Without the one in between it is signed by nobody known.
+            loaded.expiry(&chain[..1], Use::Dial).expect_err("it is not good");
+            loaded.expiry(&[], Use::Dial).expect_err("there is none");
+        }
+    }
+
+    #[test]
+    fn what_has_changed_is_read_again_and_what_is_broken_is_not_used() {
+        let directory = TempDir::new().expect("a directory");
+        let files = sign(directory.path(), 2100, 2100);
+        let credentials = Credentials::new(files.clone(), vec![Use::Dial]).expect("they are good");
+        let first = credentials.current();
+        assert!(Arc::ptr_eq(&first, &credentials.current()));
+        std::fs::write(&files.key, "no key").expect("a file");
+        assert!(Arc::ptr_eq(&first, &credentials.current()));
+        assert!(credentials.broken().expect("it is told").contains("has no private key in PEM"));
+        std::fs::remove_file(&files.key).expect("it is there");
+        assert!(Arc::ptr_eq(&first, &credentials.current()));
+        assert!(credentials.broken().expect("it is told").contains("cannot read"));
+        sign(directory.path(), 2100, 2100);
+        assert!(!Arc::ptr_eq(&first, &credentials.current()));
+        assert_eq!(credentials.broken(), None);
+    }
+}

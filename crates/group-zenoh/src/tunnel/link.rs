@@ -110,3 +110,53 @@ async fn expiry(expires: Option<UnixTime>) {
         sleep(left.min(EXPIRY_PERIOD)).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// The clock runs by itself when nothing else can.
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_takes_nothing_is_left() {
+        let (mut speaker, from) = duplex(4 * COPY_BYTES);
+        let (to, mut listener) = duplex(16);
+        let began = Instant::now();
+        speaker.write_all(&[7; 2 * COPY_BYTES]).await.expect("there is room");
+        let (heard, _) = watch::channel(false);
+        let error = copy(from, to, Some(&heard)).await.expect_err("nobody reads");
+        assert_eq!((error.kind(), began.elapsed()), (io::ErrorKind::TimedOut, STALL_TIMEOUT));
+        assert!(*heard.borrow());
+        // No more was taken than what is copied at a time.
+        let mut rest = Vec::new();
+        listener.read_to_end(&mut rest).await.expect("it ends");
+        assert_eq!(rest, [7; 16]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_that_was_said_comes_before_the_end() {
+        let (mut speaker, from) = duplex(1_000);
+        let (to, mut listener) = duplex(1_000);
+        let said: Vec<u8> = (0..5 * COPY_BYTES).map(|number| number as u8).collect();
+        let speak = async {
+            speaker.write_all(&said).await.expect("it is taken");
+            drop(speaker);
+        };
+        let mut came = Vec::new();
+        let (copied, (), read) = tokio::join!(copy(from, to, None), speak, listener.read_to_end(&mut came));
+        assert!(copied.is_ok() && read.is_ok());
+        assert!(came == said);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_certificate_is_good_to_its_last_second() {
+        let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a sound clock");
+        let past = UnixTime::since_unix_epoch(now() - Duration::from_secs(2));
+        timeout(EXPIRY_PERIOD, expiry(Some(past))).await.expect("it has ended");
+        let future = UnixTime::since_unix_epoch(now() + Duration::from_secs(86_400));
+        timeout(2 * EXPIRY_PERIOD, expiry(Some(future))).await.expect_err("it has not ended");
+        timeout(2 * EXPIRY_PERIOD, expiry(None)).await.expect_err("it does not end");
+    }
+}

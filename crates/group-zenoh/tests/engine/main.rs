@@ -6,3 +6,4 @@ mod many;
 mod member;
 mod namespaces;
 mod support;
+mod tunnel;

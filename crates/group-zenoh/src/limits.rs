@@ -63,5 +63,3 @@ pub const LOG_PERIOD: Duration = Duration::from_secs(10);
 pub const MAX_SOCKET_PATH_BYTES: usize = 108;
 /// Entries of the temporary directory that are looked at for what an earlier life has left.
 pub const MAX_LEFTOVERS_SEEN: usize = 10_000;
-/// Attempts to make the directory of the sockets: another engine may take a fresh one for left over.
-pub const MAX_DIRECTORIES_TRIED: usize = 8;

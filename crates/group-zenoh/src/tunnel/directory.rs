@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::limits::{MAX_DIRECTORIES_TRIED, MAX_LEFTOVERS_SEEN, MAX_SOCKET_PATH_BYTES};
+use crate::limits::{MAX_LEFTOVERS_SEEN, MAX_SOCKET_PATH_BYTES};
 
 /// What the names of all such directories begin with.
 const PREFIX: &str = "hamsa-zenoh-";
@@ -28,20 +28,13 @@ impl Directory {
     /// # Errors
     /// It cannot be made, or a path below it would be too long for a socket, or have a sign that Zenoh reads as its own.
     pub(super) fn new(parent: &Path) -> io::Result<Self> {
-        for _ in 0..MAX_DIRECTORIES_TRIED {
-            let directory = tempfile::Builder::new()
-                .prefix(PREFIX)
-                .permissions(Permissions::from_mode(0o700))
-                .tempdir_in(parent)?;
-            let lock = File::open(directory.path())?;
-            // Another engine may have found it without its lock.
-            if lock.try_lock().is_err() || !directory.path().exists() {
-                continue;
-            }
-            remove_leftovers(parent, std::fs::symlink_metadata(directory.path())?.uid());
-            return Ok(Self { directory, _lock: lock });
-        }
-        Err(io::Error::other("other engines took each new directory for left over"))
+        let directory =
+            tempfile::Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(0o700)).tempdir_in(parent)?;
+        let lock = File::open(directory.path())?;
+        // Another engine, which looks for what was left, may have it for a moment.
+        lock.lock()?;
+        remove_leftovers(parent, lock.metadata()?.uid());
+        Ok(Self { directory, _lock: lock })
     }
 
     /// Where a socket of that name goes.
@@ -67,7 +60,8 @@ impl Directory {
     }
 }
 
-/// Only this user's: what is in somebody else's directory may be anything.
+/// Only this user's: what is in somebody else's directory may be anything. An empty one may be so new that its engine
+/// has no lock on it yet; whoever has put something into one has, or is dead.
 fn remove_leftovers(parent: &Path, user: u32) {
     let Ok(entries) = std::fs::read_dir(parent) else { return };
     for entry in entries.take(MAX_LEFTOVERS_SEEN).flatten() {
@@ -79,9 +73,9 @@ fn remove_leftovers(parent: &Path, user: u32) {
         let path = entry.path();
         // Held until it is gone.
         let Ok(lock) = File::open(&path) else { continue };
-        if lock.try_lock().is_ok()
-            && let Err(error) = std::fs::remove_dir_all(&path)
-        {
+        let is_left =
+            lock.try_lock().is_ok() && std::fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some());
+        if is_left && let Err(error) = std::fs::remove_dir_all(&path) {
             tracing::debug!(%error, path = %path.display(), "what an engine has left stays");
         }
     }
@@ -113,6 +107,25 @@ mod tests {
         let gone = path(&alive);
         drop(alive);
         assert!(!gone.exists());
+    }
+
+    #[test]
+    fn engines_that_start_at_once_leave_each_other_alone() {
+        let parent = TempDir::new().expect("a directory");
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let directory = Directory::new(parent.path()).expect("a directory");
+                        let socket = directory.socket("socket").expect("a short path");
+                        std::fs::write(&socket, "").expect("nobody has removed the directory");
+                        std::thread::yield_now();
+                        assert!(socket.exists());
+                    }
+                });
+            }
+        });
+        assert_eq!(std::fs::read_dir(parent.path()).expect("a directory").count(), 0);
     }
 
     #[test]

@@ -125,9 +125,9 @@ enum Command {
 /// What the task owns.
 struct Engine {
     options: ZenohOptions,
-    session: Session,
-    /// With TLS: it outlives the session.
+    /// With TLS. Dropped before the session, which waits for links that are being opened.
     tunnel: Option<RunningTunnel>,
+    session: Session,
     pairs: Pairs,
     inbox: Inbox,
     enterprise: EnterpriseHandle,
@@ -183,7 +183,9 @@ impl ZenohEngine {
             began,
             began_ms,
         };
-        let task = tokio::spawn(engine.run(from_user));
+        // Through a handle: a runtime that is ending drops the engine in here, and Zenoh's session blocks to close, which
+        // `tokio::spawn` would turn into an abort.
+        let task = Handle::current().spawn(engine.run(from_user));
         Ok(Self { commands, enterprise, dials, task })
     }
 

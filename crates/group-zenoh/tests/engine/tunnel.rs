@@ -22,10 +22,10 @@ use crate::support::{Authority, Validity, event, hub, members, process, send, si
 
 /// Pairs, each of which talks both ways as fast as it can.
 const PAIRS: u32 = 60;
-const MESSAGES: usize = 150;
+const MESSAGES: usize = 600;
 const OCTETS: usize = 1024;
 /// Long: it is not what is asked here, and unoptimised code may be slow beside other work.
-const LEASE: Duration = Duration::from_secs(30);
+const LEASE: Duration = Duration::from_secs(10);
 
 /// Many tests want more descriptors than a user's shell allows at first.
 fn allow_descriptors() {

@@ -63,3 +63,5 @@ pub const LOG_PERIOD: Duration = Duration::from_secs(10);
 pub const MAX_SOCKET_PATH_BYTES: usize = 108;
 /// Entries of the temporary directory that are looked at for what an earlier life has left.
 pub const MAX_LEFTOVERS_SEEN: usize = 10_000;
+/// How long an empty directory of sockets may be one that an engine has just made: that takes some microseconds.
+pub const EMPTY_FOR: Duration = Duration::from_secs(3_600);

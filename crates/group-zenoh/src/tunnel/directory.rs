@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::limits::{MAX_LEFTOVERS_SEEN, MAX_SOCKET_PATH_BYTES};
+use crate::limits::{EMPTY_FOR, MAX_LEFTOVERS_SEEN, MAX_SOCKET_PATH_BYTES};
 
 /// What the names of all such directories begin with.
 const PREFIX: &str = "hamsa-zenoh-";
@@ -73,8 +73,12 @@ fn remove_leftovers(parent: &Path, user: u32) {
         let path = entry.path();
         // Held until it is gone.
         let Ok(lock) = File::open(&path) else { continue };
-        let is_left =
-            lock.try_lock().is_ok() && std::fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some());
+        let is_old = || {
+            let changed = lock.metadata().and_then(|it| it.modified()).ok();
+            changed.and_then(|changed| changed.elapsed().ok()).is_some_and(|age| age >= EMPTY_FOR)
+        };
+        let is_full = || std::fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some());
+        let is_left = lock.try_lock().is_ok() && (is_full() || is_old());
         if is_left && let Err(error) = std::fs::remove_dir_all(&path) {
             tracing::debug!(%error, path = %path.display(), "what an engine has left stays");
         }
@@ -92,12 +96,18 @@ mod tests {
         let left = parent.path().join(format!("{PREFIX}left"));
         std::fs::create_dir(&left).expect("a directory");
         std::fs::write(left.join("socket"), "").expect("a file");
+        let [empty, new] = ["empty", "new"].map(|name| parent.path().join(format!("{PREFIX}{name}")));
+        for path in [&empty, &new] {
+            std::fs::create_dir(path).expect("a directory");
+        }
+        let before = std::time::SystemTime::now() - 2 * EMPTY_FOR;
+        File::open(&empty).expect("a directory").set_modified(before).expect("its time is ours");
         let other = parent.path().join("other");
         std::fs::create_dir(&other).expect("a directory");
         let file = parent.path().join(format!("{PREFIX}file"));
         std::fs::write(&file, "").expect("a file");
         let next = Directory::new(parent.path()).expect("a directory");
-        assert!(!left.exists() && other.exists() && file.exists());
+        assert!(!left.exists() && !empty.exists() && new.exists() && other.exists() && file.exists());
         let path = |of: &Directory| of.directory.path().to_owned();
         assert!(path(&alive).exists());
         assert_eq!(path(&alive).metadata().expect("there").mode() & 0o777, 0o700);

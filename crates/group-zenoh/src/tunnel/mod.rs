@@ -21,7 +21,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener, lookup_host};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -31,6 +31,7 @@ use self::dial::Dialler;
 pub(crate) use self::dial::Dials;
 use self::directory::Directory;
 use crate::config::ZenohEndpoints;
+use crate::limits::MAX_HANDSHAKES;
 use crate::tls::{TlsFiles, TlsFilesError, Use};
 
 /// Bound, but nobody is served yet: Zenoh is to listen first.
@@ -82,7 +83,7 @@ impl Tunnel {
         let zenoh = directory.socket("hub")?;
         let mut acceptors = Vec::new();
         for endpoint in listen {
-            let listener = TcpListener::bind(endpoint).await;
+            let listener = listen_at(endpoint).await;
             let listener = listener.map_err(|reason| TunnelError::Listen { endpoint: endpoint.clone(), reason })?;
             acceptors.push(Acceptor { listener, zenoh: zenoh.clone(), credentials: Arc::clone(&credentials) });
         }
@@ -134,4 +135,23 @@ impl RunningTunnel {
         while self.tasks.join_next().await.is_some() {}
         self.directory.remove();
     }
+}
+
+/// At the first of the endpoint's addresses that is of this host, with a queue for as many as may come at once: from a
+/// shorter one the system drops peers, which then wait for a second.
+async fn listen_at(endpoint: &str) -> io::Result<TcpListener> {
+    let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in lookup_host(endpoint).await? {
+        let listen = || {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            socket.listen(MAX_HANDSHAKES as u32)
+        };
+        match listen() {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
 }

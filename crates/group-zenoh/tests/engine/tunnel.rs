@@ -14,6 +14,7 @@ use hamsa_testkit::free_tcp;
 use hamsa_testkit::limits::LIVENESS;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -129,6 +130,22 @@ async fn peers_that_say_nothing_keep_nobody_out() {
     // All the time more than may be under way, each for as long as the hub lets it.
     let silent = tokio::task::spawn_blocking(move || silent_peers(address, MAX_HANDSHAKES + 100));
     let silent = silent.await.expect("they connect");
+    // The oldest make room, not those that come.
+    let ends = |of: &TcpStream| {
+        let of = of.try_clone().expect("a descriptor");
+        of.set_nonblocking(true).expect("a socket");
+        let mut of = tokio::net::TcpStream::from_std(of).expect("a socket");
+        async move { of.read(&mut [0]).await }
+    };
+    let [oldest, youngest] = [&silent[0], &silent[silent.len() - 1]].map(ends);
+    let order = async {
+        tokio::select! {
+            biased;
+            _ = oldest => {}
+            ended = youngest => panic!("{ended:?}"),
+        }
+    };
+    timeout(LIVENESS, order).await.expect("the hub lets nobody be silent for ever");
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     let renewing = tokio::task::spawn_blocking(move || {
         let mut silent = silent;

@@ -1,7 +1,7 @@
 //! The engine: one Zenoh session and one task for all pairs and the enterprise.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use hamsa_group::enterprise::{Enterprise, EnterpriseError, EnterpriseOptions, NodeRecord, Run};
@@ -10,17 +10,19 @@ use hamsa_group::{EnginePort, Process, engine_port};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep_until;
 use zenoh::pubsub::Publisher;
 use zenoh::qos::{CongestionControl, Priority};
 use zenoh::{Session, Wait};
 
+use crate::config::ZenohEndpoints;
 use crate::enterprise::EnterpriseHandle;
 use crate::inbox::{Inbox, Kind, Received, inbox};
-use crate::limits::{BATCH_DATAGRAMS, DIAGNOSIS_PERIOD, MAX_PAIRS, PORT_MESSAGES, SILENT_AFTER};
-use crate::options::{OptionsError, ZenohOptions};
+use crate::limits::{BATCH_DATAGRAMS, MAX_PAIRS, PORT_MESSAGES};
+use crate::options::{Links, OptionsError, Protection, ZenohOptions};
 use crate::pairs::{Pairs, UserEvent, Waiting, Wish};
-use crate::tls::{DialProblem, dial_problem};
+use crate::tls::DialProblem;
+use crate::tunnel::{Dials, RunningTunnel, Tunnel, TunnelError};
 
 /// How the engine is called in the configuration.
 const ENGINE: &str = "zenoh";
@@ -32,7 +34,8 @@ const COMMANDS: usize = 64;
 pub struct ZenohEngine {
     commands: mpsc::Sender<Command>,
     enterprise: EnterpriseHandle,
-    problem: Arc<Mutex<Option<DialProblem>>>,
+    /// With TLS.
+    dials: Option<Arc<Dials>>,
     task: JoinHandle<()>,
 }
 
@@ -45,6 +48,9 @@ pub enum StartError {
     /// The node's name, version or lease.
     #[error(transparent)]
     Enterprise(#[from] EnterpriseError),
+    /// The links' protection.
+    #[error(transparent)]
+    Tunnel(#[from] TunnelError),
     /// The caller's runtime has one thread, which Zenoh cannot live with.
     #[error("Zenoh needs tokio's runtime with several threads")]
     Runtime,
@@ -94,43 +100,24 @@ pub enum NeighbourError {
 }
 
 enum Command {
-    Pair {
-        peer: Process,
-        answer: oneshot::Sender<Result<EnginePort, UsePairError>>,
-    },
-    AddNeighbour {
-        node: u32,
-        answer: oneshot::Sender<Result<(), NeighbourError>>,
-    },
-    RemoveNeighbour {
-        node: u32,
-        answer: oneshot::Sender<()>,
-    },
-    /// Whether a neighbour has not been heard for [`SILENT_AFTER`].
-    Silence {
-        answer: oneshot::Sender<bool>,
-    },
-    Status {
-        answer: oneshot::Sender<Vec<PairStatus>>,
-    },
+    Pair { peer: Process, answer: oneshot::Sender<Result<EnginePort, UsePairError>> },
+    AddNeighbour { node: u32, answer: oneshot::Sender<Result<(), NeighbourError>> },
+    RemoveNeighbour { node: u32, answer: oneshot::Sender<()> },
+    Status { answer: oneshot::Sender<Vec<PairStatus>> },
 }
 
 /// What the task owns.
 struct Engine {
     options: ZenohOptions,
+    /// With TLS. Dropped before the session, which waits for links that are being opened.
+    tunnel: Option<RunningTunnel>,
     session: Session,
     pairs: Pairs,
     inbox: Inbox,
     enterprise: EnterpriseHandle,
-    neighbours: HashMap<u32, Neighbour>,
+    neighbours: HashMap<u32, Publisher<'static>>,
     began: Instant,
     began_ms: u64,
-}
-
-struct Neighbour {
-    publisher: Publisher<'static>,
-    /// When something of its own came last; or when it became a neighbour.
-    heard: Instant,
 }
 
 impl ZenohEngine {
@@ -148,11 +135,17 @@ impl ZenohEngine {
         let wall_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
         let began_ms = wall_ms.max(options.began_after_ms + 1);
         let run = Run { began_ms, node: options.me.node };
-        let (name, version, addresses) = (options.name.clone(), options.version.clone(), options.links.listen.clone());
-        let me = NodeRecord { run, name, version, addresses };
+        let Links { listen, dial } = &options.links;
+        let me =
+            NodeRecord { run, name: options.name.clone(), version: options.version.clone(), addresses: listen.clone() };
         let enterprise_options = EnterpriseOptions { wall_ms, ..EnterpriseOptions::new(me) };
         let enterprise = EnterpriseHandle::new(Enterprise::new(began, enterprise_options)?);
-        let config = zenoh::Config::from_json5(&options.zenoh_config());
+        let tunnel = match &options.protection {
+            Protection::Tls(files) => Some(Tunnel::bind(files, listen, dial).await?),
+            Protection::None => None,
+        };
+        let endpoints = tunnel.as_ref().map_or_else(|| ZenohEndpoints::bare(listen, dial), Tunnel::endpoints);
+        let config = zenoh::Config::from_json5(&options.zenoh_config(&endpoints));
         let config = config.map_err(|error| StartError::Config(error.to_string()))?;
         let session = zenoh::open(config).await.map_err(|error| StartError::Open(error.to_string()))?;
         let (post, inbox) = inbox();
@@ -162,12 +155,13 @@ impl ZenohEngine {
             let subscriber = session.declare_subscriber(key).callback(move |sample| post.put(kind, &sample));
             subscriber.background().await.map_err(|error| StartError::Open(error.to_string()))?;
         }
-        let problem = Arc::new(Mutex::new(None));
+        let tunnel = tunnel.map(Tunnel::run);
+        let dials = tunnel.as_ref().map(RunningTunnel::dials);
         let (commands, from_user) = mpsc::channel(COMMANDS);
-        tokio::spawn(diagnose(options.clone(), commands.downgrade(), Arc::clone(&problem)));
         let engine = Engine {
             options,
             session,
+            tunnel,
             pairs: Pairs::default(),
             inbox,
             enterprise: enterprise.clone(),
@@ -175,8 +169,10 @@ impl ZenohEngine {
             began,
             began_ms,
         };
-        let task = tokio::spawn(engine.run(from_user));
-        Ok(Self { commands, enterprise, problem, task })
+        // Through a handle: a runtime that is ending drops the engine in here, and Zenoh's session blocks to close, which
+        // `tokio::spawn` would turn into an abort.
+        let task = Handle::current().spawn(engine.run(from_user));
+        Ok(Self { commands, enterprise, dials, task })
     }
 
     /// Forms a pair with a process of another node, which must do the same. Dropping the port ends it; the node remains
@@ -228,10 +224,10 @@ impl ZenohEngine {
         answered.await.unwrap_or_default()
     }
 
-    /// What keeps this node from one that it dials, as it was found while a neighbour was silent; `None` while all are
-    /// heard, and for a node that dials nobody.
+    /// What the last attempts to reach those that it dials came to, of the first that fails; `None` for a node that dials nobody,
+    /// and for links without TLS, which Zenoh's log tells of.
     pub fn problem(&self) -> Option<DialProblem> {
-        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.dials.as_ref().and_then(|dials| dials.problem())
     }
 
     /// Says good-bye and returns when all is closed.
@@ -301,10 +297,6 @@ impl Engine {
                 self.remove_neighbour(node);
                 let _ = answer.send(());
             }
-            Command::Silence { answer } => {
-                let is_silent = |neighbour: &Neighbour| neighbour.heard.elapsed() > SILENT_AFTER;
-                let _ = answer.send(self.neighbours.values().any(is_silent));
-            }
             Command::Status { answer } => drop(answer.send(self.pairs.status())),
         }
         None
@@ -344,7 +336,7 @@ impl Engine {
         }
         let publisher = self.publisher("node", node, Priority::DataLow).map_err(NeighbourError::Zenoh)?;
         self.enterprise.with(|enterprise| enterprise.add_neighbour(node))?;
-        self.neighbours.insert(node, Neighbour { publisher, heard: Instant::now() });
+        self.neighbours.insert(node, publisher);
         self.inbox.open(Kind::Enterprise, node);
         Ok(())
     }
@@ -371,9 +363,6 @@ impl Engine {
     fn receive(&mut self, received: Received) -> Option<u32> {
         let Received { kind, from, octets } = received;
         let now = Instant::now();
-        if let Some(neighbour) = self.neighbours.get_mut(&from) {
-            neighbour.heard = now;
-        }
         match kind {
             Kind::Pair => {
                 self.pairs.handle_datagram(now, from, &octets);
@@ -397,8 +386,8 @@ impl Engine {
 
     fn tell_neighbours(&self) {
         while let Some((node, octets)) = self.enterprise.with(Enterprise::poll_transmit) {
-            let Some(neighbour) = self.neighbours.get(&node) else { continue };
-            if let Err(error) = neighbour.publisher.put(octets).wait() {
+            let Some(publisher) = self.neighbours.get(&node) else { continue };
+            if let Err(error) = publisher.put(octets).wait() {
                 tracing::debug!(%error, "Zenoh took no datagram");
             }
         }
@@ -413,42 +402,12 @@ impl Engine {
         if let Err(error) = self.session.close().await {
             tracing::debug!(%error, "Zenoh's session was closed already");
         }
+        if let Some(tunnel) = self.tunnel {
+            tunnel.close().await;
+        }
     }
 }
 
 fn elapsed_ms(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// While a neighbour is silent, asks again and again those that are dialled why; ends with the engine.
-async fn diagnose(options: ZenohOptions, commands: mpsc::WeakSender<Command>, told: Arc<Mutex<Option<DialProblem>>>) {
-    if options.links.dial.is_empty() {
-        return;
-    }
-    loop {
-        sleep(DIAGNOSIS_PERIOD).await;
-        let (answer, answered) = oneshot::channel();
-        let Some(commands) = commands.upgrade() else { return };
-        if commands.send(Command::Silence { answer }).await.is_err() {
-            return;
-        }
-        drop(commands);
-        let mut problem = None;
-        if answered.await.unwrap_or_default() {
-            for endpoint in &options.links.dial {
-                problem = dial_problem(&options.protection, endpoint).await;
-                if problem.is_some() {
-                    break;
-                }
-            }
-        }
-        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-        if *told != problem {
-            match &problem {
-                Some(problem) => tracing::warn!(%problem, "one that is dialled does not answer"),
-                None => tracing::info!("all that are dialled answer"),
-            }
-            *told = problem;
-        }
-    }
 }

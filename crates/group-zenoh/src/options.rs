@@ -1,14 +1,11 @@
-//! What an engine is told, checked, and what Zenoh is told of it.
+//! What an engine is told, checked.
 
 use std::time::Duration;
 
 use hamsa_group::Process;
 use hamsa_group::pair::limits::{MAX_LEASE, MIN_LEASE};
-use serde_json::json;
 
-use crate::limits::{
-    MAX_BEGAN_MS, MAX_ENTERPRISE_BYTES, MAX_PAIRS, MAX_SESSIONS, OPEN_TIMEOUT, QUEUE_BATCHES, RETRY_PERIODS,
-};
+use crate::limits::{MAX_BEGAN_MS, MAX_ENTERPRISE_BYTES};
 use crate::tls::{TlsFiles, TlsFilesError, Use};
 
 /// An engine.
@@ -111,67 +108,6 @@ impl ZenohOptions {
         }
         Ok(())
     }
-
-    /// What Zenoh reads: explicit endpoints, nothing found by itself, nothing waited for when a link is congested.
-    pub fn zenoh_config(&self) -> String {
-        let scheme = match self.protection {
-            Protection::Tls(_) => "tls",
-            Protection::None => "tcp",
-        };
-        let endpoints = |of: &[String]| of.iter().map(|it| format!("{scheme}/{it}")).collect::<Vec<_>>();
-        let (listen, connect) = (endpoints(&self.links.listen), endpoints(&self.links.dial));
-        let (first, longest) = RETRY_PERIODS;
-        let retry = json!({
-            "period_init_ms": first.as_millis() as u64,
-            "period_max_ms": longest.as_millis() as u64,
-            "period_increase_factor": 2,
-        });
-        let open_timeout_ms = OPEN_TIMEOUT.as_millis() as u64;
-        let mut link = json!({
-            "protocols": [scheme],
-            "tx": {
-                "lease": self.lease.as_millis() as u64,
-                "keep_alive": 4,
-                "queue": {
-                    "size": { "data": QUEUE_BATCHES, "data_low": QUEUE_BATCHES },
-                    "congestion_control": {
-                        "drop": { "wait_before_drop": 0, "max_wait_before_drop_fragments": 0 },
-                    },
-                    "allocation": { "mode": "lazy" },
-                },
-            },
-        });
-        if let Protection::Tls(files) = &self.protection {
-            link["tls"] = json!({
-                "root_ca_certificate": files.authority,
-                "enable_mtls": true,
-                "listen_certificate": files.certificate,
-                "listen_private_key": files.key,
-                "connect_certificate": files.certificate,
-                "connect_private_key": files.key,
-                "verify_name_on_connect": true,
-                "close_link_on_expiration": true,
-            });
-        }
-        let config = json!({
-            "mode": "peer",
-            // Without end, and without waiting for it.
-            "connect": { "endpoints": connect, "timeout_ms": -1, "exit_on_failure": false, "retry": retry },
-            "listen": { "endpoints": listen, "timeout_ms": 0, "exit_on_failure": true },
-            "open": { "return_conditions": { "connect_scouted": false, "declares": false } },
-            "scouting": { "multicast": { "enabled": false }, "gossip": { "enabled": false } },
-            "transport": {
-                "unicast": {
-                    "open_timeout": open_timeout_ms,
-                    "accept_timeout": open_timeout_ms,
-                    "accept_pending": MAX_PAIRS,
-                    "max_sessions": MAX_SESSIONS,
-                },
-                "link": link,
-            },
-        });
-        config.to_string()
-    }
 }
 
 /// Whether a text is `host:port`, with nothing that Zenoh would take for options.
@@ -230,23 +166,5 @@ mod tests {
         for endpoint in ["127.0.0.1:7447", "[::1]:7447", "hub-1.example:1"] {
             assert!(ZenohOptions { links: listen(endpoint), ..options() }.check().is_ok());
         }
-    }
-
-    #[test]
-    fn only_what_is_said_is_dialled_and_nothing_is_found_by_itself() {
-        let site: serde_json::Value = serde_json::from_str(&options().zenoh_config()).expect("it is JSON");
-        assert_eq!(site["connect"]["endpoints"], json!(["tcp/hub.example:7447"]));
-        assert_eq!(site["listen"]["endpoints"], json!([]));
-        assert_eq!(site["scouting"]["multicast"]["enabled"], json!(false));
-        assert_eq!(site["scouting"]["gossip"]["enabled"], json!(false));
-        let hub = ZenohOptions { links: listen("0.0.0.0:7447"), ..options() };
-        let hub: serde_json::Value = serde_json::from_str(&hub.zenoh_config()).expect("it is JSON");
-        assert_eq!(hub["connect"]["endpoints"], json!([]));
-        assert_eq!(hub["listen"]["endpoints"], json!(["tcp/0.0.0.0:7447"]));
-        let both = Links { listen: vec!["0.0.0.0:7447".into()], ..dial("hub.example:7447") };
-        let both: serde_json::Value =
-            serde_json::from_str(&ZenohOptions { links: both, ..options() }.zenoh_config()).expect("it is JSON");
-        assert_eq!(both["connect"]["endpoints"], site["connect"]["endpoints"]);
-        assert_eq!(both["listen"]["endpoints"], hub["listen"]["endpoints"]);
     }
 }

@@ -1,5 +1,5 @@
-//! The certificates of an engine, checked before Zenoh sees them, and the question why a hub cannot be reached: Zenoh
-//! itself only tries again, and says so in its log.
+//! The certificates of an engine, read and checked, and what may keep a site from its hub. It leaves out the links
+//! themselves (`tunnel/`). Certificates are those of RFC 5280, verified as rustls-webpki does.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,20 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::client::verify_server_cert_signed_by_trust_anchor;
-use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_rustls::rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use tokio_rustls::rustls::sign::CertifiedKey;
-use tokio_rustls::rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
+use tokio_rustls::rustls::{CertificateError, Error, RootCertStore};
 
-use crate::limits::{DIAGNOSIS_TIMEOUT, MAX_FILE_BYTES};
-use crate::options::Protection;
+use crate::limits::MAX_FILE_BYTES;
 
 /// PEM files. Both sides of a link show a certificate, and both must be signed by the same authority.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +110,7 @@ pub enum DialProblem {
         /// In words.
         reason: String,
     },
-    /// This node's own files have become unusable since its start.
+    /// The hub does not trust what this site showed when it started, and its files have become unusable since then.
     #[error("{0}")]
     Files(String),
     /// It answers, but not with TLS as this side speaks it.
@@ -136,10 +131,10 @@ pub(crate) enum Use {
 }
 
 /// Read and checked.
-struct Material {
-    roots: Arc<RootCertStore>,
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+pub(crate) struct Material {
+    pub(crate) roots: Arc<RootCertStore>,
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
 }
 
 impl TlsFiles {
@@ -148,42 +143,47 @@ impl TlsFiles {
     /// # Errors
     /// What is wrong with which file.
     pub(crate) fn check(&self, purpose: Use) -> Result<(), TlsFilesError> {
-        let Material { roots, chain, key } = self.read()?;
+        self.load(&[purpose]).map(drop)
+    }
+
+    /// Reads them, and checks that they serve all of these purposes now.
+    ///
+    /// # Errors
+    /// What is wrong with which file.
+    pub(crate) fn load(&self, purposes: &[Use]) -> Result<Material, TlsFilesError> {
+        let material = self.read()?;
         let provider = Arc::new(ring::default_provider());
-        let certificate = self.certificate.clone();
-        CertifiedKey::from_der(chain.clone(), key, &provider).map_err(|reason| TlsFilesError::Key {
+        let certified = CertifiedKey::from_der(material.chain.clone(), material.key.clone_key(), &provider);
+        certified.map_err(|reason| TlsFilesError::Key {
             key: self.key.clone(),
-            certificate: certificate.clone(),
+            certificate: self.certificate.clone(),
             reason,
         })?;
+        for purpose in purposes {
+            let verified = now().and_then(|now| verify(&material.roots, &material.chain, *purpose, now));
+            verified.map_err(|reason| self.unfit(reason, *purpose))?;
+        }
+        Ok(material)
+    }
+
+    fn unfit(&self, reason: Error, purpose: Use) -> TlsFilesError {
+        let certificate = self.certificate.clone();
         let role = match purpose {
             Use::Listen => "a node that listens",
             Use::Dial => "a node that dials",
         };
-        verify(roots, &chain, &provider, purpose).map_err(|reason| match &reason {
+        match &reason {
             Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
-                TlsFilesError::Expired(certificate.clone())
+                TlsFilesError::Expired(certificate)
             }
             Error::InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => {
-                TlsFilesError::NotYetValid(certificate.clone())
+                TlsFilesError::NotYetValid(certificate)
             }
             Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
-                let authority = self.authority.clone();
-                TlsFilesError::OtherAuthority { certificate: certificate.clone(), authority }
+                TlsFilesError::OtherAuthority { certificate, authority: self.authority.clone() }
             }
-            _ => TlsFilesError::Unfit { path: certificate.clone(), role, reason },
-        })
-    }
-
-    /// For one that dials.
-    fn client_config(&self) -> Result<ClientConfig, TlsFilesError> {
-        let Material { roots, chain, key } = self.read()?;
-        let provider = Arc::new(ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let config =
-            builder.and_then(|builder| builder.with_root_certificates(roots).with_client_auth_cert(chain, key));
-        let (key, certificate) = (self.key.clone(), self.certificate.clone());
-        config.map_err(|reason| TlsFilesError::Key { key, certificate, reason })
+            _ => TlsFilesError::Unfit { path: certificate, role, reason },
+        }
     }
 
     fn read(&self) -> Result<Material, TlsFilesError> {
@@ -201,19 +201,35 @@ impl TlsFiles {
     }
 }
 
-/// Connects to a hub as Zenoh does, and says what keeps it from that; `None` when nothing does.
-#[cfg_attr(not(feature = "zenoh"), expect(dead_code, reason = "only an engine dials"))]
-pub(crate) async fn dial_problem(protection: &Protection, endpoint: &str) -> Option<DialProblem> {
-    let config = match protection {
-        Protection::None => None,
-        Protection::Tls(files) => match files.client_config() {
-            Ok(config) => Some(config),
-            // They were good at the start.
-            Err(error) => return Some(DialProblem::Files(error.to_string())),
-        },
-    };
-    let handshake = timeout(DIAGNOSIS_TIMEOUT, shake_hands(config, endpoint));
-    handshake.await.unwrap_or_else(|_| Some(unreachable(endpoint, "it did not answer in time")))
+/// Verifies a chain for what it is needed for, at that time, as the side does that is shown it.
+///
+/// # Errors
+/// The TLS library's.
+pub(crate) fn verify(
+    roots: &Arc<RootCertStore>,
+    chain: &[CertificateDer<'static>],
+    purpose: Use,
+    at: UnixTime,
+) -> Result<(), Error> {
+    let (own, between) = chain.split_first().ok_or(Error::NoCertificatesPresented)?;
+    let provider = ring::default_provider();
+    match purpose {
+        Use::Dial => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), Arc::new(provider)).build();
+            let verifier = verifier.map_err(|error| Error::General(error.to_string()))?;
+            verifier.verify_client_cert(own, between, at).map(drop)
+        }
+        Use::Listen => {
+            let own = ParsedCertificate::try_from(own)?;
+            let algorithms = provider.signature_verification_algorithms.all;
+            verify_server_cert_signed_by_trust_anchor(&own, roots, between, at, algorithms)
+        }
+    }
+}
+
+fn now() -> Result<UnixTime, Error> {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since_epoch.map(UnixTime::since_unix_epoch).map_err(|_| Error::FailedToGetCurrentTime)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsFilesError> {
@@ -229,90 +245,4 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFilesErr
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&octets).collect();
     let found = found.ok().filter(|found| !found.is_empty());
     found.ok_or_else(|| TlsFilesError::Content { path: path.to_owned(), expected: "certificate" })
-}
-
-/// As the other side will.
-fn verify(
-    roots: Arc<RootCertStore>,
-    chain: &[CertificateDer<'static>],
-    provider: &Arc<CryptoProvider>,
-    purpose: Use,
-) -> Result<(), Error> {
-    let now = UnixTime::since_unix_epoch(
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_err(|_| Error::FailedToGetCurrentTime)?,
-    );
-    let (own, between) = chain.split_first().ok_or(Error::NoCertificatesPresented)?;
-    match purpose {
-        Use::Dial => {
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider)).build();
-            let verifier = verifier.map_err(|error| Error::General(error.to_string()))?;
-            verifier.verify_client_cert(own, between, now).map(drop)
-        }
-        Use::Listen => {
-            let own = ParsedCertificate::try_from(own)?;
-            let algorithms = provider.signature_verification_algorithms.all;
-            verify_server_cert_signed_by_trust_anchor(&own, &roots, between, now, algorithms)
-        }
-    }
-}
-
-async fn shake_hands(config: Option<ClientConfig>, endpoint: &str) -> Option<DialProblem> {
-    let tcp = match TcpStream::connect(endpoint).await {
-        Ok(tcp) => tcp,
-        Err(error) => return Some(unreachable(endpoint, &error.to_string())),
-    };
-    let config = config?;
-    let host = endpoint.rsplit_once(':').map_or(endpoint, |(host, _)| host);
-    let name = match ServerName::try_from(host.trim_matches(['[', ']']).to_owned()) {
-        Ok(name) => name,
-        Err(error) => return Some(unreachable(endpoint, &error.to_string())),
-    };
-    let mut tls = match TlsConnector::from(Arc::new(config)).connect(name, tcp).await {
-        Ok(tls) => tls,
-        Err(error) => return Some(problem(endpoint, &error)),
-    };
-    // A hub that refuses says so after the handshake; one that accepts waits for Zenoh's first message.
-    match timeout(DIAGNOSIS_TIMEOUT / 4, tls.read_u8()).await {
-        Ok(Err(error)) => Some(problem(endpoint, &error)),
-        Ok(Ok(_)) | Err(_) => None,
-    }
-}
-
-fn unreachable(endpoint: &str, reason: &str) -> DialProblem {
-    DialProblem::Unreachable { endpoint: endpoint.to_owned(), reason: reason.to_owned() }
-}
-
-fn problem(endpoint: &str, error: &io::Error) -> DialProblem {
-    let endpoint = endpoint.to_owned();
-    let Some(tls) = error.get_ref().and_then(|source| source.downcast_ref::<Error>()) else {
-        // Whoever refuses may close so soon that its reason is lost.
-        return match error.kind() {
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-                let reason = format!("it closes the connection ({error})");
-                DialProblem::SiteRefused { endpoint, reason }
-            }
-            _ => DialProblem::Unreachable { endpoint, reason: error.to_string() },
-        };
-    };
-    match tls {
-        Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
-            DialProblem::HubRefused { endpoint, reason: "it is not signed by this node's authority".into() }
-        }
-        Error::InvalidCertificate(error) => DialProblem::HubRefused { endpoint, reason: error.to_string() },
-        Error::AlertReceived(alert) => {
-            let reason = match alert {
-                AlertDescription::CertificateExpired => "it has expired, by the hub's clock",
-                AlertDescription::UnknownCA | AlertDescription::DecryptError => {
-                    "it is not signed by the hub's authority"
-                }
-                AlertDescription::CertificateRequired => "none was shown",
-                AlertDescription::BadCertificate | AlertDescription::UnsupportedCertificate => {
-                    "it is not fit for a node that dials"
-                }
-                alert => return DialProblem::NotTls { endpoint, reason: format!("its alert is {alert:?}") },
-            };
-            DialProblem::SiteRefused { endpoint, reason: reason.into() }
-        }
-        error => DialProblem::NotTls { endpoint, reason: error.to_string() },
-    }
 }

@@ -7,3 +7,4 @@ mod many;
 mod member;
 mod namespaces;
 mod support;
+mod tunnel;

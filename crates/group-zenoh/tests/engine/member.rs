@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hamsa_group::EngineEvent;
 use hamsa_group_zenoh::{Protection, TlsFiles, ZenohEngine};
+use hamsa_testkit::limits::LIVENESS;
 use hamsa_testkit::{Process, wait_until};
 
 use crate::support::{hub, process, send, site};
@@ -35,6 +36,14 @@ impl Member {
 
     pub fn tell(&mut self, line: &str) {
         writeln!(self.input, "{line}").expect("it reads");
+    }
+
+    /// Ends its input, upon which it stops its engine, and waits for its end.
+    pub fn stop(self) {
+        let Self { process, input, .. } = self;
+        drop(input);
+        let output = process.finish(LIVENESS).expect("it stops");
+        assert!(output.status.success(), "{output:?}");
     }
 
     /// Waits for a line, after those that were waited for before, and returns what follows its beginning.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use hamsa_group::{EngineEvent, EnginePort, EngineSendError, GroupEngine, Process};
@@ -55,6 +55,8 @@ pub enum Validity {
     Now,
     Past,
     Future,
+    /// From now on for so long.
+    For(Duration),
 }
 
 impl Authority {
@@ -75,6 +77,10 @@ impl Authority {
             Validity::Now => {}
             Validity::Past => params.not_after = date_time_ymd(2001, 1, 1),
             Validity::Future => params.not_before = date_time_ymd(4000, 1, 1),
+            Validity::For(time) => {
+                let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a sound clock");
+                params.not_after = date_time_ymd(1970, 1, 1) + since_epoch + time;
+            }
         }
         self.write(directory, &params)
     }

@@ -32,12 +32,12 @@ use crate::error::{JoinError, ProvideError, SendError, SetUpError};
 use crate::event::Event;
 use crate::light::{Light, Taken, Trigger};
 use crate::limits::{
-    ALONE_AFTER, EXCHANGE_PATIENCE, MAX_FRAGMENT_BYTES, MAX_GROUPS, MAX_MEMBER_NAME, MAX_PATIENCE_DOUBLINGS,
-    MIN_ENGINE_MESSAGE_BYTES,
+    ALONE_AFTER, EXCHANGE_PATIENCE, MAX_BATCH_BYTES, MAX_FRAGMENT_BYTES, MAX_GROUPS, MAX_MEMBER_NAME,
+    MAX_PATIENCE_DOUBLINGS, MIN_ENGINE_MESSAGE_BYTES,
 };
 use crate::member::{GroupName, Member, StateVersion, ViewId};
 use crate::status::{Aside, LinkCounters, LinkStatus, Status};
-use crate::wire::{Claim, Control, ExchangeKey, Frame, Hello, MAX_PACKET_HEADER, Packet};
+use crate::wire::{Batch, Claim, Control, ExchangeKey, Frame, Hello, MAX_LENGTH, MAX_PACKET_HEADER, Packet, Part};
 
 /// What the groups of a process need to know.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -399,6 +399,11 @@ impl Groups {
     fn handle_message(&mut self, now: Instant, sender: Process, data: &Bytes) {
         match Frame::decode(data) {
             Ok(Frame::Packet(packet, data)) => self.handle_packet(now, sender, &packet, data),
+            Ok(Frame::Batch(packets)) => {
+                for (packet, data) in packets {
+                    self.handle_packet(now, sender, &packet, data);
+                }
+            }
             Ok(Frame::Control(Control::Hello(hello))) => self.handle_hello(now, sender, hello),
             Ok(Frame::Control(Control::Exclude(key))) => self.handle_exclude(now, key),
             Ok(Frame::Control(Control::Again(key))) => {
@@ -440,6 +445,7 @@ impl Groups {
         }
     }
 
+    /// A control message, or a packet, or several small ones that wait: an engine's message costs the same for each.
     fn next_frame(&mut self) -> Option<Bytes> {
         if let Some(frame) = self.control.pop_front() {
             return Some(frame);
@@ -447,26 +453,58 @@ impl Groups {
         if !matches!(self.link, Link::Settled { .. }) {
             return None;
         }
-        let max_bytes = MAX_FRAGMENT_BYTES.min(self.options.max_message_bytes - MAX_PACKET_HEADER);
+        let first = self.next_part()?;
+        let has_room = |length: usize, next: usize| next > 0 && length + MAX_LENGTH + next <= MAX_BATCH_BYTES;
+        if !has_room(MAX_LENGTH + first.len(), self.next_bytes()) {
+            return Some(first.encode());
+        }
+        let mut batch = Batch::new(MAX_BATCH_BYTES);
+        batch.add(&first);
+        while has_room(batch.len(), self.next_bytes())
+            && let Some(part) = self.next_part()
+        {
+            batch.add(&part);
+        }
+        Some(batch.encode())
+    }
+
+    fn max_part_bytes(&self) -> usize {
+        MAX_FRAGMENT_BYTES.min(self.options.max_message_bytes - MAX_PACKET_HEADER)
+    }
+
+    /// The group whose turn it is to send.
+    fn next_ready(&self) -> Option<&GroupName> {
+        let (from, to) = match &self.turn {
+            Some(turn) => (Bound::Excluded(turn), Bound::Included(turn)),
+            None => (Bound::Unbounded, Bound::Unbounded),
+        };
+        let later = self.ready.range((from, Bound::Unbounded));
+        let again = self.ready.range((Bound::Unbounded, to));
+        later.chain(again).find(|group| !self.exchanges.contains_key(*group))
+    }
+
+    /// The octets that the next packet has at most; 0 when there is none, or its group only turns out to have none.
+    fn next_bytes(&self) -> usize {
+        let next = self.next_ready().and_then(|group| self.lights.get(group));
+        next.map_or(0, |light| light.next_bytes(self.max_part_bytes()))
+    }
+
+    /// The next packet, of the groups in turn.
+    fn next_part(&mut self) -> Option<Part> {
+        let max_bytes = self.max_part_bytes();
         loop {
-            let (from, to) = match &self.turn {
-                Some(turn) => (Bound::Excluded(turn), Bound::Included(turn)),
-                None => (Bound::Unbounded, Bound::Unbounded),
-            };
-            let later = self.ready.range((from, Bound::Unbounded));
-            let again = self.ready.range((Bound::Unbounded, to));
-            let next = later.chain(again).find(|group| !self.exchanges.contains_key(*group)).cloned()?;
-            let frame = self.lights.get_mut(&next).and_then(|light| {
-                let frame = light.next_packet(max_bytes);
+            let next = self.next_ready()?.clone();
+            let part = self.lights.get_mut(&next).and_then(|light| {
+                let part = light.next_packet(max_bytes);
                 light.tell_writable(&mut self.events);
-                frame
+                part
             });
             if self.lights.get(&next).is_none_or(|light| !light.has_outgoing()) {
                 self.ready.remove(&next);
             }
             self.turn = Some(next);
-            if frame.is_some() {
-                return frame;
+            if part.is_some() {
+                return part;
             }
         }
     }

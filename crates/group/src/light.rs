@@ -21,7 +21,7 @@ use crate::groups::JoinOptions;
 use crate::limits::{MAX_HELD_BYTES, MAX_HISTORY, MAX_MESSAGE_BYTES, MAX_OUTGOING_BYTES, MAX_OUTGOING_MESSAGES};
 use crate::member::{Branch, Cause, GroupName, Member, StateVersion, Trace, View, ViewId, extend_digest};
 use crate::status::{Aside, GroupCounters, GroupStatus, PastView};
-use crate::wire::{Claim, Packet, Standing};
+use crate::wire::{Claim, MAX_PACKET_HEADER, Packet, Part, Standing};
 
 /// One group of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -371,8 +371,15 @@ impl Light {
         }
     }
 
+    /// The octets that the next packet has at most; 0 when there is none.
+    pub(crate) fn next_bytes(&self, max_bytes: usize) -> usize {
+        let Some(current) = self.current.as_ref().filter(|current| !current.is_broken) else { return 0 };
+        let next = current.outgoing_state.iter().chain(current.outgoing.front());
+        next.map(|next| MAX_PACKET_HEADER + max_bytes.min(next.data.len() - next.at)).max().unwrap_or(0)
+    }
+
     /// The next packet to be sent, with at most so many octets of a message.
-    pub(crate) fn next_packet(&mut self, max_bytes: usize) -> Option<Bytes> {
+    pub(crate) fn next_packet(&mut self, max_bytes: usize) -> Option<Part> {
         let current = self.current.as_mut().filter(|current| !current.is_broken)?;
         // In turns, so that neither a long state nor many messages hold the other up.
         let is_state = current.outgoing_state.is_some() && (current.outgoing.is_empty() || !current.was_state_last);
@@ -382,7 +389,7 @@ impl Light {
         let fragments_left = (next.data.len() - next.at).div_ceil(max_bytes).max(1) as u32;
         let last_fragment = next.fragment + fragments_left - 1;
         let packet = Packet { tag: current.tag, seq: next.seq, fragment: next.fragment, last_fragment, is_state };
-        let encoded = packet.encode(&next.data[next.at..next.at + length]);
+        let part = packet.with(next.data.slice(next.at..next.at + length));
         next.at += length;
         next.fragment += 1;
         if !is_state {
@@ -396,8 +403,8 @@ impl Light {
                 self.counters.sent += 1;
             }
         }
-        self.counters.sent_bytes += encoded.len() as u64;
-        Some(encoded)
+        self.counters.sent_bytes += part.len() as u64;
+        Some(part)
     }
 
     /// Tells a user who was refused that the group takes messages again, if it does.

@@ -18,6 +18,9 @@ pub const MIN_ENGINE_MESSAGE_BYTES: usize = 256 * 1024;
 /// count.
 pub const MAX_FRAGMENT_BYTES: usize = 32 * 1024;
 
+/// Octets of packets that are sent together where several wait: a hundred small ones, and so few that nobody waits for them.
+pub const MAX_BATCH_BYTES: usize = 8 * 1024;
+
 /// Octets of one message or state: a package of tens of megabytes, with room to grow.
 pub const MAX_MESSAGE_BYTES: usize = 128 * 1024 * 1024;
 

@@ -10,9 +10,13 @@ use crate::member::{GroupName, Member, StateVersion, Trace};
 const VERSION: u8 = 1;
 const CONTROL: u8 = 0;
 const PACKET: u8 = 1;
+const BATCH: u8 = 2;
 
 /// Octets of a packet's header at most: what is kept free of a fragment for it.
 pub(crate) const MAX_PACKET_HEADER: usize = 2 + 10 + 10 + 5 + 5 + 1;
+
+/// Octets of the length of a packet in a batch at most.
+pub(crate) const MAX_LENGTH: usize = 10;
 
 /// Which exchange a message belongs to: that of a configuration, or a repetition of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -95,10 +99,23 @@ pub(crate) struct Packet {
     pub is_state: bool,
 }
 
+/// A packet with its octets, to be sent.
+#[derive(Debug)]
+pub(crate) struct Part {
+    header: [u8; MAX_PACKET_HEADER],
+    header_length: usize,
+    data: Bytes,
+}
+
+/// Packets that are sent in one message of the engine: it costs an engine the same whether there is one in it or a hundred small ones.
+#[derive(Debug)]
+pub(crate) struct Batch(BytesMut);
+
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Frame {
     Control(Control),
     Packet(Packet, Bytes),
+    Batch(Vec<(Packet, Bytes)>),
 }
 
 impl Control {
@@ -109,14 +126,58 @@ impl Control {
 }
 
 impl Packet {
-    pub(crate) fn encode(&self, data: &[u8]) -> Bytes {
+    pub(crate) fn with(&self, data: Bytes) -> Part {
         let mut header = [0; MAX_PACKET_HEADER];
-        let header = postcard::to_slice(self, &mut header).expect("the header's greatest length is known");
-        let mut octets = BytesMut::with_capacity(2 + header.len() + data.len());
+        let header_length = postcard::to_slice(self, &mut header).expect("the header's greatest length is known").len();
+        Part { header, header_length, data }
+    }
+
+    fn take(octets: &[u8]) -> Result<(Packet, &[u8]), WireError> {
+        postcard::take_from_bytes(octets).map_err(WireError::Content)
+    }
+}
+
+impl Part {
+    /// Octets, without what says the version and the kind.
+    pub(crate) fn len(&self) -> usize {
+        self.header_length + self.data.len()
+    }
+
+    /// A message of its own.
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut octets = BytesMut::with_capacity(2 + self.len());
         octets.put_slice(&[VERSION, PACKET]);
-        octets.put_slice(header);
-        octets.put_slice(data);
+        self.put(&mut octets);
         octets.freeze()
+    }
+
+    fn put(&self, octets: &mut BytesMut) {
+        octets.put_slice(&self.header[..self.header_length]);
+        octets.put_slice(&self.data);
+    }
+}
+
+impl Batch {
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        let mut octets = BytesMut::with_capacity(max_bytes);
+        octets.put_slice(&[VERSION, BATCH]);
+        Batch(octets)
+    }
+
+    /// Octets so far.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn add(&mut self, part: &Part) {
+        let mut length = [0; MAX_LENGTH];
+        let length = postcard::to_slice(&part.len(), &mut length).expect("a length's greatest length is known");
+        self.0.put_slice(length);
+        part.put(&mut self.0);
+    }
+
+    pub(crate) fn encode(self) -> Bytes {
+        self.0.freeze()
     }
 }
 
@@ -126,8 +187,19 @@ impl Frame {
         match (*version, *kind) {
             (VERSION, CONTROL) => postcard::from_bytes(rest).map(Frame::Control).map_err(WireError::Content),
             (VERSION, PACKET) => {
-                let (packet, data): (Packet, _) = postcard::take_from_bytes(rest).map_err(WireError::Content)?;
-                Ok(Frame::Packet(packet, octets.slice(octets.len() - data.len()..)))
+                let (packet, data) = Packet::take(rest)?;
+                Ok(Frame::Packet(packet, octets.slice_ref(data)))
+            }
+            (VERSION, BATCH) => {
+                let (mut packets, mut left) = (Vec::new(), rest);
+                while !left.is_empty() {
+                    let (length, rest): (usize, _) = postcard::take_from_bytes(left).map_err(WireError::Content)?;
+                    let (part, rest) = rest.split_at_checked(length).ok_or(WireError::Short)?;
+                    let (packet, data) = Packet::take(part)?;
+                    packets.push((packet, octets.slice_ref(data)));
+                    left = rest;
+                }
+                Ok(Frame::Batch(packets))
             }
             (VERSION, kind) => Err(WireError::Kind(kind)),
             (version, _) => Err(WireError::Version(version)),
@@ -147,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_longest_header_fits_where_room_is_kept_for_it() {
-        let encoded = packet().encode(b"");
+        let encoded = packet().with(Bytes::new()).encode();
         assert!(encoded.len() <= MAX_PACKET_HEADER, "{}", encoded.len());
         assert_eq!(Frame::decode(&encoded), Ok(Frame::Packet(packet(), Bytes::new())));
     }
@@ -168,7 +240,7 @@ mod tests {
         #[test]
         fn no_octets_make_it_panic(octets in proptest::collection::vec(any::<u8>(), 0..200)) {
             drop(Frame::decode(&octets.clone().into()));
-            for kind in [CONTROL, PACKET] {
+            for kind in [CONTROL, PACKET, BATCH] {
                 let octets: Vec<u8> = [VERSION, kind].into_iter().chain(octets.iter().copied()).collect();
                 drop(Frame::decode(&octets.into()));
             }
@@ -177,7 +249,21 @@ mod tests {
         #[test]
         fn packets_come_back(tag: u64, seq: u64, fragment: u32, is_state: bool, data: Vec<u8>) {
             let packet = Packet { tag, seq, fragment, last_fragment: fragment, is_state };
-            prop_assert_eq!(Frame::decode(&packet.encode(&data)), Ok(Frame::Packet(packet, data.into())));
+            let data = Bytes::from(data);
+            prop_assert_eq!(Frame::decode(&packet.with(data.clone()).encode()), Ok(Frame::Packet(packet, data)));
+        }
+
+        #[test]
+        fn batches_come_back(all: Vec<(u64, Vec<u8>)>) {
+            let packet = |seq| Packet { tag: 7, seq, fragment: 0, last_fragment: 0, is_state: false };
+            let all: Vec<(Packet, Bytes)> = all.into_iter().map(|(seq, data)| (packet(seq), data.into())).collect();
+            let mut batch = Batch::new(64);
+            for (packet, data) in &all {
+                let (part, before) = (packet.with(data.clone()), batch.len());
+                batch.add(&part);
+                prop_assert!(batch.len() - before <= MAX_LENGTH + part.len());
+            }
+            prop_assert_eq!(Frame::decode(&batch.encode()), Ok(Frame::Batch(all)));
         }
     }
 }

@@ -5,6 +5,7 @@
 //! - [`Snmpd`], [`Snmptrapd`] and [`NetSnmp`] are net-snmp's agent, receiver and tools.
 //! - [`Prometheus`] scrapes and answers queries; [`SnmpExporter`] is what it scrapes devices through elsewhere;
 //!   [`Browser`] is a headless Chromium.
+//! - [`Authority`] signs certificates for tests of TLS.
 //! - [`Network`] is hosts on one machine, with cables that can be cut.
 //! - [`hamsa()`] is our own binary, built from the code as it is; [`Process`] runs it.
 //!
@@ -12,6 +13,7 @@
 //! temporary directory, and ends when dropped, when its test panics, and when its test process is killed.
 //! What fails in a fixture panics, since it fails the test; what this machine lacks is [`Unavailable`].
 
+mod authority;
 mod chromium;
 mod hamsa;
 pub mod http;
@@ -29,6 +31,7 @@ mod snmptrapd;
 mod targets;
 mod wait;
 
+pub use authority::{Authority, Certified, Usage, Validity};
 pub use chromium::Browser;
 pub use hamsa::hamsa;
 pub use net::{free_tcp, free_udp, loopback};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use hamsa_group::{EnginePort, Process};
 use hamsa_group_zenoh::{Links, Protection, TlsFiles, ZenohEngine, ZenohOptions};
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use hamsa_testkit::{Authority, Certified, Usage, Validity};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -54,16 +54,12 @@ pub(crate) async fn start(node: u32, options: &EndOptions) -> anyhow::Result<Zen
         true => Links { listen: endpoints, dial: none },
         false => Links { listen: none, dial: endpoints },
     };
-    let file = |name: &str| options.certificates.join(name);
+    let Certified { authority, certificate, key } = Certified::in_directory(&options.certificates);
     let options = ZenohOptions {
         enterprise: "bench".into(),
         me: process(node),
         links,
-        protection: Protection::Tls(TlsFiles {
-            authority: file("ca.pem"),
-            certificate: file("node.pem"),
-            key: file("node.key"),
-        }),
+        protection: Protection::Tls(TlsFiles { authority, certificate, key }),
         lease: options.lease,
         name: format!("node-{node}"),
         version: "bench".into(),
@@ -121,16 +117,7 @@ pub(crate) fn run_many(options: &EndOptions, first: u32, count: u32) -> anyhow::
 }
 
 /// Makes an authority, and a certificate of it for all that are reached by these names, in a directory.
-pub(crate) fn certify(directory: &Path, names: &[String]) -> anyhow::Result<()> {
-    let key = KeyPair::generate()?;
-    let mut params = CertificateParams::new(Vec::new())?;
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    std::fs::write(directory.join("ca.pem"), params.self_signed(&key)?.pem())?;
-    let issuer = Issuer::new(params, key);
-    let key = KeyPair::generate()?;
-    let mut params = CertificateParams::new(names.to_vec())?;
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-    std::fs::write(directory.join("node.pem"), params.signed_by(&key, &issuer)?.pem())?;
-    std::fs::write(directory.join("node.key"), key.serialize_pem())?;
-    Ok(())
+pub(crate) fn certify(directory: &Path, names: &[String]) {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    Authority::new().sign(directory, &names, Validity::Now, Usage::Both);
 }

@@ -57,8 +57,10 @@ impl Engine {
                 (capabilities, Box::new(daemon))
             }
             #[cfg(feature = "zenoh")]
-            EnginePlan::Zenoh { hub, is_hub, peer } => {
-                let (engine, port) = zenoh::start(plan.node, hub, *is_hub, *peer).await?;
+            EnginePlan::Zenoh { hub, is_hub, peer, authority, certificate, key } => {
+                let (authority, certificate, key) = (authority.clone(), certificate.clone(), key.clone());
+                let files = hamsa_group_zenoh::TlsFiles { authority, certificate, key };
+                let (engine, port) = zenoh::start(plan.node, hub, *is_hub, *peer, files).await?;
                 let capabilities = port.capabilities();
                 give.try_send(port)?;
                 (capabilities, Box::new(engine))
@@ -156,7 +158,7 @@ mod zenoh {
     use std::time::Duration;
 
     use hamsa_group::{EnginePort, Process};
-    use hamsa_group_zenoh::{Links, Protection, ZenohEngine, ZenohOptions};
+    use hamsa_group_zenoh::{Links, Protection, TlsFiles, ZenohEngine, ZenohOptions};
 
     use super::CLUSTER;
 
@@ -168,6 +170,7 @@ mod zenoh {
         hub: &str,
         is_hub: bool,
         peer: u32,
+        files: TlsFiles,
     ) -> anyhow::Result<(ZenohEngine, EnginePort)> {
         let process = |node| Process { node, process: 1 };
         let (hub, none) = (vec![hub.to_owned()], Vec::new());
@@ -179,7 +182,7 @@ mod zenoh {
             enterprise: CLUSTER.to_owned(),
             me: process(node),
             links,
-            protection: Protection::None,
+            protection: Protection::Tls(files),
             lease: LEASE,
             name: format!("node-{node}"),
             version: env!("CARGO_PKG_VERSION").to_owned(),

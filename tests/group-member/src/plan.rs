@@ -60,7 +60,7 @@ pub enum EnginePlan {
         /// The ring's nodes by their numbers.
         nodes: BTreeMap<u32, IpAddr>,
     },
-    /// A pair over Zenoh, on a link that is not protected (feature `zenoh`).
+    /// A pair over Zenoh, with TLS (feature `zenoh`).
     Zenoh {
         /// Where the hub listens, `host:port`.
         hub: String,
@@ -68,6 +68,12 @@ pub enum EnginePlan {
         is_hub: bool,
         /// The other member's node.
         peer: u32,
+        /// The authority's certificate, in PEM.
+        authority: PathBuf,
+        /// That of both members.
+        certificate: PathBuf,
+        /// Its key.
+        key: PathBuf,
     },
 }
 

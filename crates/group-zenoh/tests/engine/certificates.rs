@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use hamsa_group_zenoh::{DialProblem, OptionsError, Protection, StartError, TlsFiles, TlsFilesError, ZenohEngine};
-use hamsa_testkit::free_tcp;
 use hamsa_testkit::limits::LIVENESS;
-use rcgen::ExtendedKeyUsagePurpose;
+use hamsa_testkit::{Authority, Usage, Validity, free_tcp};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
-use crate::support::{Authority, Validity, hub, process, second_hub, site};
+use crate::support::{hub, process, second_hub, sign, sign_only, site};
 
 /// What a site and a hub say to the files.
 fn errors(files: &TlsFiles) -> [String; 2] {
@@ -33,7 +32,7 @@ fn files_are_checked_before_anything_starts() {
     let at = |name: &str| directory.path().join(name);
     let (authority, other) = (Authority::new(), Authority::new());
     let names = &["127.0.0.1"];
-    let good = authority.sign(&at("good"), names, Validity::Now);
+    let good = sign(&authority, &at("good"), names, Validity::Now);
     for options in
         [site(1, "127.0.0.1:1", Protection::Tls(good.clone())), hub(1, "127.0.0.1:1", Protection::Tls(good.clone()))]
     {
@@ -52,9 +51,9 @@ fn files_are_checked_before_anything_starts() {
     each_says(&TlsFiles { authority: text.clone(), ..good.clone() }, "text.pem has no certificate in PEM");
     each_says(&TlsFiles { certificate: text.clone(), ..good.clone() }, "text.pem has no certificate in PEM");
     each_says(&TlsFiles { key: text, ..good.clone() }, "text.pem has no private key in PEM");
-    each_says(&authority.sign(&at("past"), names, Validity::Past), "has expired");
-    each_says(&authority.sign(&at("future"), names, Validity::Future), "is not valid yet");
-    let foreign = other.sign(&at("foreign"), names, Validity::Now);
+    each_says(&sign(&authority, &at("past"), names, Validity::Past), "has expired");
+    each_says(&sign(&authority, &at("future"), names, Validity::Future), "is not valid yet");
+    let foreign = sign(&other, &at("foreign"), names, Validity::Now);
     each_says(&TlsFiles { key: foreign.key.clone(), ..good.clone() }, "is not the key of");
     each_says(&TlsFiles { authority: good.authority, ..foreign }, "is not signed by the authority in");
 }
@@ -63,9 +62,9 @@ fn files_are_checked_before_anything_starts() {
 fn a_certificate_must_be_fit_for_all_that_its_node_does() {
     let directory = TempDir::new().expect("a directory");
     let authority = Authority::new();
-    let only = |name: &str, usage| Protection::Tls(authority.sign_only(&directory.path().join(name), usage));
-    let listens = only("listens", ExtendedKeyUsagePurpose::ServerAuth);
-    let dials = only("dials", ExtendedKeyUsagePurpose::ClientAuth);
+    let only = |name: &str, usage| Protection::Tls(sign_only(&authority, &directory.path().join(name), usage));
+    let listens = only("listens", Usage::Listen);
+    let dials = only("dials", Usage::Dial);
     let address = "127.0.0.1:1";
     for good in [hub(1, address, listens.clone()), site(1, address, dials.clone())] {
         good.check().expect("it is fit");
@@ -106,14 +105,14 @@ async fn a_wrong_certificate_is_refused_and_said() {
     let (authority, other) = (Authority::new(), Authority::new());
     let addresses = [free_tcp(), free_tcp(), free_tcp()];
     let names = addresses.map(|address| address.ip().to_string());
-    let sound = |name: &str, number: usize| authority.sign(&at(name), &[&names[number]], Validity::Now);
+    let sound = |name: &str, number: usize| sign(&authority, &at(name), &[&names[number]], Validity::Now);
     // A site of another enterprise, which may even know the hub's authority.
-    let foreign = other.sign(&at("foreign"), &["site.example"], Validity::Now);
+    let foreign = sign(&other, &at("foreign"), &["site.example"], Validity::Now);
     let both = at("both.pem");
     let known = [&foreign.authority, &sound("hub", 0).authority].map(|at| std::fs::read_to_string(at).expect("a file"));
     std::fs::write(&both, known.concat()).expect("a file");
     let knowing = TlsFiles { authority: both, ..foreign.clone() };
-    let misnamed = authority.sign(&at("misnamed"), &["hub.example"], Validity::Now);
+    let misnamed = sign(&authority, &at("misnamed"), &["hub.example"], Validity::Now);
     let tls = Protection::Tls;
     let addresses = addresses.map(|address| address.to_string());
     let (by_hub, by_site, by_name) = tokio::join!(
@@ -129,7 +128,7 @@ async fn a_wrong_certificate_is_refused_and_said() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_expired_certificate_starts_nothing() {
     let directory = TempDir::new().expect("a directory");
-    let files = Authority::new().sign(directory.path(), &["127.0.0.1"], Validity::Past);
+    let files = sign(&Authority::new(), directory.path(), &["127.0.0.1"], Validity::Past);
     let error = ZenohEngine::start(site(2, "127.0.0.1:1", Protection::Tls(files))).await.expect_err("it has expired");
     assert!(matches!(error, StartError::Options(OptionsError::Tls(TlsFilesError::Expired(_)))), "{error}");
 }

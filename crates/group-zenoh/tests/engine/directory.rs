@@ -5,12 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use hamsa_group::enterprise::EnterpriseEvent;
 use hamsa_group_zenoh::{DialProblem, EnterpriseHandle, Protection, ZenohEngine};
-use hamsa_testkit::free_tcp;
 use hamsa_testkit::limits::LIVENESS;
+use hamsa_testkit::{Authority, free_tcp};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
-use crate::support::{Authority, hub, second_hub, site};
+use crate::support::{hub, protect, second_hub, site};
 
 fn set(enterprise: &EnterpriseHandle, name: &str, value: Option<&'static str>) {
     let seen = enterprise.read(name).seen;
@@ -32,7 +32,7 @@ async fn a_chain_of_hubs_is_one_enterprise() {
     let directory = TempDir::new().expect("a directory");
     let authority = Authority::new();
     let addresses = [free_tcp(), free_tcp()];
-    let protect = |name: &str, number: usize| authority.protect(&directory.path().join(name), addresses[number]);
+    let protect = |name: &str, number: usize| protect(&authority, &directory.path().join(name), addresses[number]);
     let [first_at, second_at] = addresses.map(|address| address.to_string());
     // From its end, so that each dials one that is not there yet.
     let north = ZenohEngine::start(site(3, &second_at, protect("site", 1))).await.unwrap();

@@ -6,19 +6,19 @@ use bytes::Bytes;
 use hamsa_group::enterprise::EnterpriseEvent;
 use hamsa_group::{EngineEvent, GroupEngine};
 use hamsa_group_zenoh::{Protection, StartError, UsePairError, ZenohEngine};
-use hamsa_testkit::free_tcp;
 use hamsa_testkit::limits::LIVENESS;
+use hamsa_testkit::{Authority, free_tcp};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
-use crate::support::{Authority, event, hub, members, message, process, send, site};
+use crate::support::{event, hub, members, message, process, protect, send, site};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pair_over_tls_agrees_on_order_and_on_who_is_there() {
     let directory = TempDir::new().expect("a directory");
     let authority = Authority::new();
     let address = free_tcp();
-    let [of_hub, of_site] = ["hub", "site"].map(|name| authority.protect(&directory.path().join(name), address));
+    let [of_hub, of_site] = ["hub", "site"].map(|name| protect(&authority, &directory.path().join(name), address));
     let address = address.to_string();
     let near = ZenohEngine::start(hub(1, &address, of_hub)).await.unwrap();
     let far = ZenohEngine::start(site(2, &address, of_site)).await.unwrap();

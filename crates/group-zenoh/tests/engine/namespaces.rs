@@ -1,9 +1,9 @@
 //! A hub and two sites, each a process in a host of its own, with cables that are cut.
 
-use hamsa_testkit::{Network, require};
+use hamsa_testkit::{Authority, Network, Validity, require};
 
 use crate::member::Member;
-use crate::support::{Authority, LEASE, Validity};
+use crate::support::{LEASE, sign};
 
 #[test]
 fn pairs_survive_cuts_kills_and_stops() {
@@ -12,7 +12,7 @@ fn pairs_survive_cuts_kills_and_stops() {
     let endpoint = format!("{}:7447", network.address(1));
     let start = |host: u8, role: &str, peers: &str| {
         let directory = network.directory(host);
-        authority.sign(directory, &[&network.address(host).to_string()], Validity::Now);
+        sign(&authority, directory, &[&network.address(host).to_string()], Validity::Now);
         let exe = std::env::current_exe().expect("this binary");
         let role = format!("{host} {role} {endpoint} {} {} {peers}", directory.display(), LEASE.as_millis());
         let member = Member::start(network.command(host, exe), &role);

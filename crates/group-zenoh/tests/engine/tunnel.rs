@@ -10,8 +10,8 @@ use bytes::Bytes;
 use hamsa_group::{EngineEvent, EnginePort, GroupEngine, Process};
 use hamsa_group_zenoh::limits::MAX_HANDSHAKES;
 use hamsa_group_zenoh::{DialProblem, Protection, ZenohEngine};
-use hamsa_testkit::free_tcp;
 use hamsa_testkit::limits::LIVENESS;
+use hamsa_testkit::{Authority, Validity, free_tcp};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::member::Member;
-use crate::support::{Authority, Validity, event, hub, members, process, send, site};
+use crate::support::{event, hub, members, process, protect, send, sign, site};
 
 /// Pairs, each of which talks both ways as fast as it can.
 const PAIRS: u32 = 60;
@@ -79,7 +79,7 @@ async fn many_pairs_talk_both_ways_at_once() {
     allow_descriptors();
     let directory = TempDir::new().expect("a directory");
     let address = free_tcp();
-    let protection = Authority::new().protect(directory.path(), address);
+    let protection = protect(&Authority::new(), directory.path(), address);
     let address = address.to_string();
     let mut options = hub(1, &address, protection.clone());
     options.lease = LEASE;
@@ -124,7 +124,7 @@ async fn peers_that_say_nothing_keep_nobody_out() {
     allow_descriptors();
     let directory = TempDir::new().expect("a directory");
     let address = free_tcp();
-    let protection = Authority::new().protect(directory.path(), address);
+    let protection = protect(&Authority::new(), directory.path(), address);
     let near = ZenohEngine::start(hub(1, &address.to_string(), protection.clone())).await.unwrap();
     let mut here = near.pair(process(2)).await.unwrap();
     // All the time more than may be under way, each for as long as the hub lets it.
@@ -176,9 +176,9 @@ async fn renewed_certificates_are_taken_without_a_restart() {
     let authority = Authority::new();
     let address = free_tcp();
     let name = address.ip().to_string();
-    let of_hub = authority.sign(&at("hub"), &["hub.example"], Validity::Now);
+    let of_hub = sign(&authority, &at("hub"), &["hub.example"], Validity::Now);
     // An authority of its own, and the hub's too: so only the hub refuses.
-    let of_site = Authority::new().sign(&at("site"), &["site.example"], Validity::Now);
+    let of_site = sign(&Authority::new(), &at("site"), &["site.example"], Validity::Now);
     let both = [&of_site.authority, &of_hub.authority].map(|path| std::fs::read_to_string(path).expect("a file"));
     std::fs::write(&of_site.authority, both.concat()).expect("a file");
     let near = ZenohEngine::start(hub(1, &address.to_string(), Protection::Tls(of_hub))).await.unwrap();
@@ -186,13 +186,13 @@ async fn renewed_certificates_are_taken_without_a_restart() {
     let mut here = near.pair(process(2)).await.unwrap();
     let mut there = far.pair(process(1)).await.unwrap();
     problem(&far, |it| matches!(it, DialProblem::HubRefused { .. })).await;
-    authority.sign(&at("hub"), &[&name], Validity::Now);
+    sign(&authority, &at("hub"), &[&name], Validity::Now);
     problem(&far, |it| matches!(it, DialProblem::SiteRefused { .. })).await;
     // One that is broken is not used, and it is said that it would be wanted.
     std::fs::write(&of_site.key, "no key").expect("a file");
     let broken = problem(&far, |it| matches!(it, DialProblem::Files(_))).await;
     assert!(broken.to_string().contains("no private key"), "{broken}");
-    authority.sign(&at("site"), &["site.example"], Validity::Now);
+    sign(&authority, &at("site"), &["site.example"], Validity::Now);
     tokio::join!(members(&mut here, 2), members(&mut there, 2));
     let works = async {
         while far.problem().is_some() {
@@ -209,14 +209,14 @@ async fn a_link_ends_when_the_certificate_does() {
     let directory = TempDir::new().expect("a directory");
     let authority = Authority::new();
     let address = free_tcp();
-    let of_hub = authority.protect(&directory.path().join("hub"), address);
+    let of_hub = protect(&authority, &directory.path().join("hub"), address);
     let near = ZenohEngine::start(hub(1, &address.to_string(), of_hub)).await.unwrap();
     let mut here = near.pair(process(2)).await.unwrap();
     let at = directory.path().join("site");
     // A machine that is busy needs some of it for the beginning: then a longer one is tried.
     let mut time = Duration::from_secs(4);
     let (far, mut there) = loop {
-        let files = authority.sign(&at, &["site.example"], Validity::For(time));
+        let files = sign(&authority, &at, &["site.example"], Validity::For(time));
         if let Ok(far) = ZenohEngine::start(site(2, &address.to_string(), Protection::Tls(files))).await {
             let mut there = far.pair(process(1)).await.unwrap();
             if timeout(time, members(&mut there, 2)).await.is_ok() {
@@ -231,7 +231,7 @@ async fn a_link_ends_when_the_certificate_does() {
     assert!(refused.to_string().contains("expired"), "{refused}");
     members(&mut there, 1).await;
     members(&mut here, 1).await;
-    authority.sign(&at, &["site.example"], Validity::Now);
+    sign(&authority, &at, &["site.example"], Validity::Now);
     members(&mut there, 2).await;
     members(&mut here, 2).await;
     far.stop().await;
@@ -242,7 +242,7 @@ async fn a_link_ends_when_the_certificate_does() {
 fn the_directory_of_the_sockets_goes_with_the_engine() {
     let directory = TempDir::new().expect("a directory");
     let address = free_tcp();
-    Authority::new().protect(directory.path(), address);
+    protect(&Authority::new(), directory.path(), address);
     let temporary = directory.path().join("tmp");
     std::fs::create_dir(&temporary).expect("a directory");
     let start = || {

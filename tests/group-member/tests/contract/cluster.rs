@@ -11,7 +11,7 @@ use hamsa_group_corosync::create_key;
 use hamsa_group_embedded::Fault;
 use hamsa_group_member::{Command, EnginePlan, GroupPlan, Kept, MemberPlan, Notice, judge};
 use hamsa_sim::groups::Record;
-use hamsa_testkit::{Network, Process, Unavailable, program};
+use hamsa_testkit::{Authority, Certified, Network, Process, Unavailable, Usage, Validity, program};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -104,6 +104,10 @@ impl Cluster {
         let network = network(kind, members)?;
         let directory = TempDir::with_prefix("hamsa-contract-").unwrap();
         create_key(&directory.path().join("key")).unwrap();
+        if let (Kind::Zenoh, Some(network)) = (kind, &network) {
+            let hub = network.address(1).to_string();
+            Authority::new().sign(directory.path(), &[&hub], Validity::Now, Usage::Both);
+        }
         let test = std::thread::current().name().unwrap_or_default().replace("::", "-");
         let logs = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
         std::fs::create_dir_all(&logs).unwrap();
@@ -163,7 +167,9 @@ impl Cluster {
                 nodes: (1..=network.hosts()).map(|host| (u32::from(host), network.address(host).into())).collect(),
             },
             (Kind::Zenoh, Some(network)) => {
-                EnginePlan::Zenoh { hub: format!("{}:7447", network.address(1)), is_hub: number == 1, peer: 3 - number }
+                let Certified { authority, certificate, key } = Certified::in_directory(self.directory.path());
+                let hub = format!("{}:7447", network.address(1));
+                EnginePlan::Zenoh { hub, is_hub: number == 1, peer: 3 - number, authority, certificate, key }
             }
             _ => EnginePlan::Embedded { socket: self.directory.path().join("socket") },
         }

@@ -13,6 +13,7 @@ use anyhow::Context;
 use clap::Args;
 use hamsa_node::config::{Config, LogConfig, LogFormat, LogLevel};
 use hamsa_node::daemon::Daemon;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::level_filters::LevelFilter;
@@ -44,6 +45,7 @@ pub struct Command {
 pub fn run(command: &Command) -> anyhow::Result<()> {
     let config = load_config(&command.config)?;
     start_log(&config.log);
+    raise_open_files();
     // Before anything is started: a signal that comes now must end it properly too.
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let mut daemon = Daemon::start(&config)?;
@@ -93,6 +95,15 @@ pub fn stop_in_time(what: &str, signals: &mut Signals, end: impl FnOnce() + Send
                 return Err(Told.into());
             }
         }
+    }
+}
+
+/// Lets this process have as many open files as the host allows: a hub has three for each site.
+fn raise_open_files() {
+    let raised =
+        getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the number of open files stays as it is");
     }
 }
 

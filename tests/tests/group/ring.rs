@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use hamsa_testkit::{Network, Process, hamsa, limits::LIVENESS, program, require};
+use hamsa_testkit::{Network, Process, hamsa, limits::LIVENESS, program, require, wait_until};
 
 use crate::nodes::Cluster;
 
@@ -56,4 +56,26 @@ fn nodes_make_a_ring_of_their_own_daemons_and_survive_cuts_and_kills() {
     assert!(shown.starts_with("cluster test, by the corosync engine"), "{shown}");
     let output = cluster.ask(1, &["cut", "1", "2,3"]);
     assert!(!output.status.success() && output.stderr.contains("embedded"), "{output:?}");
+}
+
+#[test]
+fn a_host_without_corosync_says_what_to_install() {
+    let network = require!(Network::new(1));
+    let mut cluster = Cluster::new();
+    let key = cluster.directory.path().join("ring.key");
+    let mut command = Command::new(hamsa());
+    let made = Process::spawn("hamsa-group-key", command.args(["group", "key"]).arg(&key)).finish(LIVENESS).unwrap();
+    assert!(made.status.success(), "{made:?}");
+    // Its mounts are its own.
+    let mut command = network.command(1, "sh");
+    command.args(["-c", "mount -t tmpfs none /usr/sbin && exec \"$0\" \"$@\""]).arg(hamsa());
+    let nodes = format!("\"1={}\"", network.address(1));
+    let engine = format!("engine = \"corosync\"\nkey = \"ring.key\"\nnodes = [{nodes}]\ndirectory = \"ring\"\n");
+    cluster.run(1, &engine, command);
+    wait_until("it says so", || {
+        let output = cluster.ask(1, &[]);
+        output.stdout.contains("`corosync` is not installed: install the package `corosync`").then_some(())
+    });
+    // It goes on alone, and polls.
+    cluster.together(&[1]);
 }

@@ -1,5 +1,5 @@
-//! `hamsa demo`: a network of simulated devices, a node that polls it, and the console, in one process and without
-//! anything to set up.
+//! `hamsa demo`: a network of simulated devices, a node that polls it, a cluster around the node, and the console, in one process
+//! and without anything to set up.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
-use hamsa_node::config::{self, Config, Surroundings};
+use hamsa_node::config::{self, Config, GroupConfig, Surroundings};
+use hamsa_node::control::SOCKET_NAME;
 use hamsa_node::daemon::{self, Daemon, StartError};
 use hamsa_node::fleet::DeviceState;
+use hamsa_node::group::GroupRuntime;
 use hamsa_node::state::NodeState;
 use hamsa_sim::device::{DeviceModel, Recurring, Schedule};
 use hamsa_sim::recording::Library;
@@ -27,7 +29,7 @@ use crate::sim;
 use crate::simulation::BoundSimulation;
 use crate::terminal::{counted, stop_flag, tell};
 
-/// Try Hamsa: simulated devices, a node that polls them, and the console in the browser
+/// Try Hamsa: simulated devices, a node that polls them, a cluster of three, and the console in the browser
 ///
 /// Nothing is set up and nothing is left behind: data goes to a temporary directory unless --data names another.
 #[derive(Debug, Args)]
@@ -75,6 +77,9 @@ const fn kind(
     Kind { name, site, model, credentials, count, fault: "", reboots: None, flaps: None }
 }
 
+/// Nodes of the demo's cluster, the one that polls among them.
+const CLUSTER: u32 = 3;
+
 /// The demo's network: most of it well, some of it not.
 const NETWORK: [Kind; 7] = [
     Kind { flaps: Some(60), ..kind("core", "berlin", "router:16", "v3", 2) },
@@ -102,6 +107,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
         StartError::Bind(_) => advised(error.to_string(), "Another address for traps: --traps."),
         _ => error.into(),
     })?;
+    let _companions = companions(&config)?;
     // After the node listens: no trap is lost.
     let _simulation = simulation.start()?;
     tell_where(command, data);
@@ -116,6 +122,14 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     tell("hamsa demo: ending");
     daemon.stop();
     Ok(())
+}
+
+/// Nodes that only take part in the cluster, so that there is one.
+fn companions(config: &Config) -> anyhow::Result<Vec<GroupRuntime>> {
+    let group = config.group.as_ref().context("the demo is in a cluster")?;
+    let numbers = group.node + 1..=CLUSTER;
+    let start = |node| GroupRuntime::start(&GroupConfig { node, ..group.clone() }, &format!("demo{node}"));
+    Ok(numbers.map(start).collect::<Result<_, _>>()?)
 }
 
 fn simulate(command: &Command) -> anyhow::Result<BoundSimulation> {
@@ -160,7 +174,12 @@ fn configure(command: &Command, data: &Path) -> anyhow::Result<Config> {
         r#"
 [node]
 name = "demo"
+number = 1
 data_dir = {data:?}
+[group]
+cluster = "demo"
+socket = {socket:?}
+allow_faults = true
 [http]
 listen = "{http}"
 [poll]
@@ -180,6 +199,7 @@ priv_protocol = "AES-128"
 priv_password = "{privacy}"
 "#,
         data = data.display().to_string(),
+        socket = data.join("cluster.sock").display().to_string(),
         http = command.http,
         interval = command.interval.max(1),
         traps = command.traps,
@@ -228,6 +248,9 @@ fn tell_where(command: &Command, data: &Path) {
     ));
     tell(&format!("  try         hamsa walk -v2c -c public {} ifXTable", address(command, 3)));
     tell(&format!("              hamsa history core-1 ifHCInOctets.1 --url http://{}", command.http));
+    let control = data.join(SOCKET_NAME);
+    tell(&format!("  cluster     hamsa group --socket {}", control.display()));
+    tell(&format!("              hamsa group cut 1,2 3 --socket {}", control.display()));
     tell("  One device is switched off, one is far away and loses packets, one reboots every 4 minutes.");
     tell("  Ctrl-C ends it.");
 }

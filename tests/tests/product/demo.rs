@@ -103,6 +103,26 @@ fn it_does_the_whole_job_and_leaves_nothing_behind() {
         rates.iter().any(|row| row["value"].as_f64().is_some_and(|rate| rate > 0.0)).then_some(())
     });
 
+    let cluster: Vec<&str> =
+        said.lines().filter_map(|line| line.trim().split_once("hamsa group ")).map(|it| it.1).collect();
+    let [shown, cut] = cluster[..] else { panic!("{said}") };
+    let socket = shown.split(' ').next_back().unwrap();
+    let reachable = |wanted: usize| {
+        wait_until("so many nodes are in reach", || {
+            let shown = run(&["group", "members", "--json", "--socket", socket]).ok();
+            let found: Value = serde_json::from_str(&shown).unwrap();
+            let nodes = found["members"].as_array().unwrap();
+            let reachable = nodes.iter().filter(|node| node["reachable"] == true).count();
+            (nodes.len() == 3 && reachable == wanted).then_some(())
+        });
+    };
+    reachable(3);
+    run(&[&["group"], &cut.split(' ').collect::<Vec<_>>()[..]].concat()).ok();
+    reachable(2);
+    assert!(demo.get("/status").text().contains("Not in reach: demo3."));
+    run(&["group", "heal", "--socket", socket]).ok();
+    reachable(3);
+
     // An inform that is acknowledged is stored.
     let traps = demo.traps.to_string();
     run(&["inform", "-c", "public", "-t", "5", &traps, "", "linkDown"]).ok();

@@ -29,7 +29,7 @@ const FETCH_LIMIT: Duration = Duration::from_secs(3 * 60);
 const FIXTURES_END: Duration = Duration::from_secs(3);
 
 /// What is off by default since it takes minutes to build: the Zenoh engine, in the contract of all engines and in our own binary.
-const FEATURES: &str = "hamsa-cli/zenoh,hamsa-group-member/zenoh";
+const FEATURES: &str = "hamsa-bench-group/zenoh,hamsa-cli/zenoh,hamsa-group-member/zenoh";
 
 struct Step {
     name: &'static str,
@@ -45,6 +45,15 @@ const STEPS: &[Step] = &[
         name: "lints",
         quick: true,
         run: |_| check(cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])),
+    },
+    Step {
+        name: "lints of all features",
+        quick: false,
+        run: |_| {
+            let features =
+                ["clippy", "--workspace", "--all-targets", "--features", FEATURES, "--", "--deny", "warnings"];
+            check(cargo(&features))
+        },
     },
     Step { name: "tidy", quick: true, run: |_| check_tidy() },
     Step { name: "dependencies", quick: true, run: |_| check_dependencies() },

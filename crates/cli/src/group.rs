@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use crate::control::ControlOptions;
 use crate::failure::usage;
 use crate::print::line_out;
-use crate::records::{RowLayout, plain, print_records, time_cell};
+use crate::records::{RowLayout, parse_duration, plain, print_records, time_cell};
 
 /// Show the groups of a running node: who is there, and what views there were
 ///
@@ -51,8 +51,21 @@ pub enum Action {
         #[arg(value_name = "NODES", required = true)]
         sides: Vec<String>,
     },
-    /// Let all nodes reach each other again
+    /// Let all nodes reach each other again, without delay
     Heal,
+    /// Give a node everything so late, until `heal`: a slow host, for trying it out
+    Delay {
+        /// The node's number
+        node: u32,
+        /// By how much, such as 500ms; at most a minute
+        #[arg(value_name = "TIME", value_parser = parse_duration)]
+        delay_ms: i64,
+    },
+    /// Take the engine away from a node, which then connects again: a process that was stopped for too long, for trying it out
+    Drop {
+        /// The node's number
+        node: u32,
+    },
     /// Have a running ring of Corosync have a node more: say so at each of its nodes
     ///
     /// Add it to `nodes` in each configuration too, and start the new node with all of them in its own.
@@ -122,6 +135,14 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
         Some(Action::Add { node }) => {
             ask(GroupRequest::Add { node: node.clone() })?;
             line_out("Done at this node: do it at the others too, and add it to `nodes` in each configuration.")
+        }
+        Some(Action::Delay { node, delay_ms }) => {
+            ask(GroupRequest::Delay { node: *node, ms: delay_ms.unsigned_abs() })?;
+            line_out("Done: `hamsa group heal` ends the delay.")
+        }
+        Some(Action::Drop { node }) => {
+            ask(GroupRequest::Drop { node: *node })?;
+            line_out("Done: the node connects again by itself.")
         }
         Some(Action::Heal) => {
             ask(GroupRequest::Heal)?;

@@ -207,6 +207,9 @@ pub const GROUP_REQUESTS: usize = 16;
 /// Between two attempts to have the group engine: at first, and at most.
 pub const GROUP_RECONNECT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(3));
 
+/// The longest delay that `hamsa group delay` makes: past it a node is as good as gone.
+pub const MAX_GROUP_DELAY: Duration = Duration::from_secs(60);
+
 /// Groups named where one is asked for that is not there.
 pub const GROUPS_SHOWN: usize = 10;
 

@@ -183,6 +183,20 @@ fn a_cut_can_be_tried_out_by_hand() {
     cluster.ok(1, &["heal"]);
     cluster.together(&[1, 2, 3]);
 
+    cluster.ok(1, &["delay", "2", "300ms"]);
+    cluster.ok(3, &["drop", "1"]);
+    wait_until("node 1 has lost its engine", || {
+        let counters = cluster.rows(1, &["counters"])?;
+        let losses = counters.iter().find(|row| row["counter"] == "engine_losses")?;
+        (losses["value"].as_u64()? >= 1).then_some(())
+    });
+    cluster.together(&[1, 2, 3]);
+    cluster.ok(2, &["heal"]);
+    let output = cluster.ask(1, &["delay", "2", "2m"]);
+    assert!(!output.status.success() && output.stderr.contains("60000 ms at most"), "{output:?}");
+    let output = cluster.ask(1, &["drop", "9"]);
+    assert!(!output.status.success() && output.stderr.contains("node 9 is not in reach"), "{output:?}");
+
     let output = cluster.ask(1, &["cut", "1,2", "2"]);
     assert!(!output.status.success() && output.stderr.contains("node 2 is on two sides"), "{output:?}");
     let output = cluster.ask(1, &["cut", "one"]);

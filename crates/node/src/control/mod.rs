@@ -2,7 +2,7 @@
 //! JSON answer. A Unix socket in the data directory ([`ControlSocket`]) and HTTP ([`ControlHttp`]) carry them.
 //!
 //! ```text
-//! request = {"op":"group","ask":"members"|"counters"|{"views":{"group":G,"link":L}}|{"history":{"group":G,"link":L}}|{"cut":{"sides":[[N]]}}|"heal"|{"add":{"node":N}}}
+//! request = {"op":"group","ask":"members"|"counters"|{"views":{"group":G,"link":L}}|{"history":{"group":G,"link":L}}|{"cut":{"sides":[[N]]}}|"heal"|{"delay":{"node":N,"ms":N}}|{"drop":{"node":N}}|{"add":{"node":N}}}
 //!         | {"op":"enterprise","ask":"nodes"|"pairs"|{"list":{"prefix":P}}|{"get":{"name":N}}|{"set":{"name":N,"value":V}}|{"delete":{"name":N}}}
 //!         | {"op":"list"} | {"op":"show","module":M} | {"op":"states","module":M} | {"op":"history"}
 //!         | {"op":"install","module":M} | {"op":"uninstall","module":M}

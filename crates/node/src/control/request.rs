@@ -66,8 +66,12 @@ pub enum GroupRequest {
     Counters,
     /// Nodes are to reach those only with which they are listed.
     Cut { sides: Vec<Vec<u32>> },
-    /// All are to reach each other.
+    /// All are to reach each other, without delay.
     Heal,
+    /// A node is to be given everything so late.
+    Delay { node: u32, ms: u64 },
+    /// The engine is to be lost to a node.
+    Drop { node: u32 },
     /// The ring is to have a node more: `NUMBER=ADDRESS`, with more addresses after commas.
     Add { node: String },
 }

@@ -11,7 +11,7 @@ use super::handle::{GroupsHandle, GroupsStatus};
 use super::{Fault, Link};
 use crate::config::RingNode;
 use crate::control::{GroupRequest, NamedGroups};
-use crate::limits::{GROUPS_SHOWN, MAX_KNOWN_NODES};
+use crate::limits::{GROUPS_SHOWN, MAX_GROUP_DELAY, MAX_KNOWN_NODES};
 
 /// All groups of a node.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +40,21 @@ pub fn answer(groups: &AllGroups, request: GroupRequest) -> Result<Value, String
         }
         GroupRequest::Heal => {
             cluster()?.inject(Fault::Heal).map(|()| json!({ "healed": true })).map_err(|error| error.to_string())
+        }
+        GroupRequest::Delay { node, ms } => {
+            let delay = Duration::from_millis(ms);
+            if delay > MAX_GROUP_DELAY {
+                return Err(format!("a delay is {} ms at most, not {ms}", MAX_GROUP_DELAY.as_millis()));
+            }
+            let fault = Fault::Delay { node, delay };
+            cluster()?.inject(fault).map(|()| json!({ "delayed": node, "ms": ms })).map_err(|error| error.to_string())
+        }
+        GroupRequest::Drop { node } => {
+            let status = cluster()?.status();
+            let process = status.status.reachable.iter().find(|(process, ..)| process.node == node);
+            let process = process.ok_or_else(|| format!("node {node} is not in reach"))?.0;
+            let fault = Fault::Drop { process };
+            cluster()?.inject(fault).map(|()| json!({ "dropped": node })).map_err(|error| error.to_string())
         }
         GroupRequest::Add { node } => {
             let parsed: RingNode = node.parse().map_err(|problem| format!("{node:?}: {problem}"))?;

@@ -195,6 +195,10 @@ pub const GROUP_QUEUE_KIB: u32 = 32 << 10;
 /// How long all groups wait for a user whose queue is full, before the node leaves that group: less than others wait for this node.
 pub const GROUP_USER_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long a group's user may take to give its state to members that need it, before the node leaves that group: tens of megabytes take
+/// a second.
+pub const GROUP_STATE_PATIENCE: Duration = Duration::from_secs(30);
+
 /// Events of all groups that wait to be put into users' queues, before nothing may be sent.
 pub const MAX_GROUP_PENDING: usize = 4_096;
 

@@ -19,7 +19,7 @@ use crate::config::EnterpriseConfig;
 use crate::group::{GroupStartError, Link, NodeEngine, PairEngine, Ring, RingOptions};
 use crate::limits::{
     DIRECTORY_KEPT_EVERY, ENTERPRISE_LOOK, ENTERPRISE_STOP_PATIENCE, ENTERPRISE_THREADS, GROUP_RECONNECT,
-    GROUP_REQUESTS,
+    GROUP_REQUESTS, GROUP_STATE_PATIENCE,
 };
 
 /// The directory's file in the data directory.
@@ -250,6 +250,7 @@ impl Keeper {
                 exchange_patience: None,
                 alone_after: None,
                 groups: Vec::new(),
+                state_patience: GROUP_STATE_PATIENCE,
             };
             let engine = PairEngine { engine: self.engine.subscribe(), peer };
             let ring = Ring::new(options, NodeEngine::Pair(engine))?;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hamsa_group::{Event, GroupName, Groups, JoinError, JoinOptions, Member, ProvideError, SendError, Status, ViewId};
@@ -64,6 +64,7 @@ pub struct KnownNode {
 #[derive(Debug)]
 pub(super) struct Shared {
     link: Link,
+    state_patience: Duration,
     pub(super) cluster: String,
     pub(super) engine: &'static str,
     pub(super) engine_info: Arc<Mutex<EngineInfo>>,
@@ -82,12 +83,15 @@ pub(super) struct Inner {
     /// What has happened and is not in the users' queues yet.
     pending: VecDeque<(GroupName, Event)>,
     nodes: BTreeMap<u32, KnownNode>,
+    /// Groups whose user is to give its state, and by when.
+    owed: BTreeMap<GroupName, Instant>,
     is_over: bool,
 }
 
 /// What the groups' parts need from the beginning on.
 pub(super) struct SharedParts {
     pub(super) link: Link,
+    pub(super) state_patience: Duration,
     pub(super) cluster: String,
     pub(super) engine: &'static str,
     pub(super) engine_info: Arc<Mutex<EngineInfo>>,
@@ -97,11 +101,12 @@ pub(super) struct SharedParts {
 
 impl GroupsHandle {
     pub(super) fn new(parts: SharedParts) -> Self {
-        let SharedParts { link, cluster, engine, engine_info, requests, groups } = parts;
-        let inner =
-            Inner { groups, users: BTreeMap::new(), pending: VecDeque::new(), nodes: BTreeMap::new(), is_over: false };
+        let SharedParts { link, state_patience, cluster, engine, engine_info, requests, groups } = parts;
+        let (users, pending, nodes, owed) = Default::default();
+        let inner = Inner { groups, users, pending, nodes, owed, is_over: false };
         let shared = Shared {
             link,
+            state_patience,
             cluster,
             engine,
             engine_info,
@@ -160,7 +165,11 @@ impl GroupsHandle {
     /// # Errors
     /// See [`ProvideError`].
     pub fn provide_state(&self, group: &GroupName, view: ViewId, state: Bytes) -> Result<(), ProvideError> {
-        self.change(|inner| inner.groups.provide_state(Instant::now(), group, view, state))
+        self.change(|inner| {
+            inner.groups.provide_state(Instant::now(), group, view, state)?;
+            inner.owed.remove(group);
+            Ok(())
+        })
     }
 
     /// How things stand.
@@ -214,11 +223,27 @@ impl GroupsHandle {
         });
     }
 
-    /// Leaves a group whose user does not take its events.
-    pub(super) fn drop_user(&self, group: &GroupName) {
+    /// Leaves a group whose user holds it up.
+    pub(super) fn drop_user(&self, group: &GroupName, why: &str) {
         self.shared.forced_leaves.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(%group, "the group's user does not take its events: the node leaves the group");
+        tracing::warn!(%group, why, "the group's user holds it up: the node leaves the group");
         self.leave(group);
+    }
+
+    /// When the first user that is to give its state is late.
+    pub(super) fn next_owed(&self) -> Option<Instant> {
+        self.lock().owed.values().min().copied()
+    }
+
+    /// Leaves the groups whose users have not given their state in time: others wait for it.
+    pub(super) fn drop_late_users(&self, now: Instant) {
+        let late: Vec<GroupName> = {
+            let inner = self.lock();
+            inner.owed.iter().filter(|(_, at)| **at <= now).map(|(group, _)| group.clone()).collect()
+        };
+        for group in late {
+            self.drop_user(&group, "it does not give its state");
+        }
     }
 
     /// The next event for a user's queue.
@@ -245,7 +270,7 @@ impl GroupsHandle {
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
         let mut inner = self.lock();
         let result = change(&mut inner);
-        inner.take_events(&self.shared.blocked);
+        inner.take_events(&self.shared.blocked, self.shared.state_patience);
         drop(inner);
         self.shared.wake.notify_one();
         result
@@ -255,7 +280,7 @@ impl GroupsHandle {
     pub(super) fn change_quietly<T>(&self, change: impl FnOnce(&mut Groups) -> T) -> T {
         let mut inner = self.lock();
         let result = change(&mut inner.groups);
-        inner.take_events(&self.shared.blocked);
+        inner.take_events(&self.shared.blocked, self.shared.state_patience);
         result
     }
 
@@ -272,11 +297,12 @@ impl GroupsHandle {
 impl Inner {
     fn leave(&mut self, group: &GroupName) -> bool {
         self.users.remove(group);
+        self.owed.remove(group);
         self.pending.retain(|(of, _)| of != group);
         self.groups.leave(Instant::now(), group)
     }
 
-    fn take_events(&mut self, blocked: &Histogram) {
+    fn take_events(&mut self, blocked: &Histogram, state_patience: Duration) {
         while let Some(event) = self.groups.poll_event() {
             let group = match &event {
                 Event::EngineLost { reason } => {
@@ -293,8 +319,13 @@ impl Inner {
                 | Event::Synchronised { group, .. }
                 | Event::Writable { group } => group.clone(),
             };
-            if let Event::View { view, .. } = &event {
-                self.note_view(&group, view.id, blocked);
+            match &event {
+                Event::View { view, .. } => {
+                    self.owed.remove(&group);
+                    self.note_view(&group, view.id, blocked);
+                }
+                Event::StateWanted { .. } => drop(self.owed.insert(group.clone(), Instant::now() + state_patience)),
+                _ => {}
             }
             if let Some(user) = self.users.get(&group) {
                 user.note(&event);

@@ -12,7 +12,8 @@
 //! # Users that don't take their events
 //! Each group's user has a bounded queue ([`crate::limits::GROUP_QUEUE_KIB`]). When one is full, all groups of the node wait
 //! for its user, for [`crate::limits::GROUP_USER_PATIENCE`] at most: that is what holds the senders up. Then the node leaves that
-//! group, its user's events end, and the others go on.
+//! group, its user's events end, and the others go on. So it does when a user is asked for its state and does not give it for
+//! [`crate::limits::GROUP_STATE_PATIENCE`]: newcomers would wait for ever.
 
 mod answers;
 mod engine;

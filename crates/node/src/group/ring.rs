@@ -33,6 +33,8 @@ pub(crate) struct RingOptions {
     pub(crate) alone_after: Option<Duration>,
     /// Groups to join besides the link's own.
     pub(crate) groups: Vec<GroupName>,
+    /// See [`crate::limits::GROUP_STATE_PATIENCE`].
+    pub(crate) state_patience: Duration,
 }
 
 /// The groups over one engine, before they run.
@@ -48,7 +50,7 @@ pub(crate) struct Ring {
 impl Ring {
     /// Sets them up; whether the engine can be had turns out later.
     pub(crate) fn new(options: RingOptions, engine: NodeEngine) -> Result<Self, GroupStartError> {
-        let RingOptions { link, cluster, node, name, exchange_patience, alone_after, groups } = options;
+        let RingOptions { link, cluster, node, name, exchange_patience, alone_after, groups, state_patience } = options;
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(io::Error::from)?;
         let me = Member { node, incarnation: u64::from_le_bytes(random) };
@@ -60,6 +62,7 @@ impl Ring {
         let engine_info = Arc::new(Mutex::new(EngineInfo::default()));
         let handle = GroupsHandle::new(SharedParts {
             link,
+            state_patience,
             cluster,
             engine: capabilities.engine,
             engine_info: engine_info.clone(),
@@ -124,7 +127,8 @@ impl Task {
             if self.handle.has_pending() {
                 continue;
             }
-            let wake_at = self.handle.change_quietly(|groups| groups.poll_timeout());
+            let of_groups = self.handle.change_quietly(|groups| groups.poll_timeout());
+            let wake_at = of_groups.into_iter().chain(self.handle.next_owed()).min();
             let is_port_wanted = self.port.is_none();
             let news = async {
                 match &mut self.port {
@@ -141,7 +145,9 @@ impl Task {
                 Some(port) = ports.recv(), if is_port_wanted => self.port = Some(port),
                 () = shared.wake.notified() => {}
                 () = sleep_until(wake_at.unwrap_or_else(Instant::now).into()), if wake_at.is_some() => {
-                    self.handle.change(|inner| inner.groups.handle_timeout(Instant::now()));
+                    let now = Instant::now();
+                    self.handle.change(|inner| inner.groups.handle_timeout(now));
+                    self.handle.drop_late_users(now);
                 }
             }
         }
@@ -151,7 +157,7 @@ impl Task {
     async fn tell(&mut self) {
         while let Some((group, user, event)) = self.handle.next_pending() {
             if timeout(GROUP_USER_PATIENCE, user.give(event)).await.is_err() {
-                self.handle.drop_user(&group);
+                self.handle.drop_user(&group, "it does not take its events");
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use hamsa_group::{JoinError, SetUpError};
 use tokio::runtime::Builder;
@@ -12,6 +13,7 @@ use super::engine::NodeEngine;
 use super::handle::GroupsHandle;
 use super::ring::{Ring, RingOptions};
 use crate::config::GroupConfig;
+use crate::limits::GROUP_STATE_PATIENCE;
 
 /// The groups can't be set up.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +43,14 @@ impl GroupRuntime {
     /// # Errors
     /// See [`GroupStartError`].
     pub fn start(config: &GroupConfig, name: &str) -> Result<Self, GroupStartError> {
+        Self::start_with(config, name, GROUP_STATE_PATIENCE)
+    }
+
+    pub(super) fn start_with(
+        config: &GroupConfig,
+        name: &str,
+        state_patience: Duration,
+    ) -> Result<Self, GroupStartError> {
         let options = RingOptions {
             link: Link::Cluster,
             cluster: config.cluster.clone(),
@@ -49,6 +59,7 @@ impl GroupRuntime {
             exchange_patience: Some(config.exchange_patience),
             alone_after: Some(config.alone_after),
             groups: config.groups.clone(),
+            state_patience,
         };
         let ring = Ring::new(options, NodeEngine::new(config))?;
         let handle = ring.handle().clone();

@@ -10,11 +10,16 @@ use tempfile::TempDir;
 
 use super::{Fault, GroupEvents, GroupRuntime, GroupsHandle};
 use crate::config::{GroupConfig, GroupEngineConfig};
+use crate::limits::GROUP_STATE_PATIENCE;
 
 /// Generous: nothing is measured by it.
 const LIVENESS: Duration = Duration::from_secs(60);
 
 fn start(directory: &Path, node: u32) -> GroupRuntime {
+    start_with(directory, node, GROUP_STATE_PATIENCE)
+}
+
+fn start_with(directory: &Path, node: u32, state_patience: Duration) -> GroupRuntime {
     let config = GroupConfig {
         engine: GroupEngineConfig::Embedded { socket: directory.join("s"), allow_faults: true },
         node,
@@ -23,7 +28,7 @@ fn start(directory: &Path, node: u32) -> GroupRuntime {
         alone_after: Duration::from_secs(5),
         groups: Vec::new(),
     };
-    GroupRuntime::start(&config, &format!("host{node}")).unwrap()
+    GroupRuntime::start_with(&config, &format!("host{node}"), state_patience).unwrap()
 }
 
 fn name(text: &str) -> GroupName {
@@ -105,6 +110,27 @@ fn nothing_is_sent_in_a_view_that_its_sender_has_not_taken() {
     assert_eq!(events.blocking_next(), Some(Event::Writable { group: group.clone() }));
     assert_eq!(handle.send(&group, Bytes::new()), Ok(1));
     assert!(matches!(events.blocking_next(), Some(Event::Message { seq: 1, .. })));
+}
+
+#[test]
+fn a_user_that_never_gives_its_state_is_not_waited_for() {
+    let directory = TempDir::new().unwrap();
+    let first = start_with(directory.path(), 1, Duration::from_millis(500));
+    let second = start(directory.path(), 2);
+    let (group, options) = (name("g"), JoinOptions { has_state: true, version: None });
+    let mut of_first = first.handle().join(group.clone(), options).unwrap();
+    view_of(&mut of_first, 1);
+    let mut of_second = second.handle().join(group.clone(), options).unwrap();
+    // It is asked for its state, and says nothing.
+    view_of(&mut of_second, 2);
+    view_of(&mut of_second, 1);
+    while of_first.blocking_next().is_some() {}
+    assert!(!is_in(first.handle(), &group));
+    assert_eq!(first.handle().status().forced_leaves, 1);
+    wait_until("the other has all there is", || {
+        let status = second.handle().status().status;
+        status.groups.iter().any(|status| status.group == group && status.waits_for.is_empty())
+    });
 }
 
 #[test]

@@ -111,7 +111,7 @@ pub(super) const METRICS: &[Metric] = &[
         "hamsa_group_forced_leaves_total",
         Counter,
         &["link"],
-        "Times that a group was left because its user on this node did not take its events.",
+        "Times that a group was left because its user on this node did not take its events, or did not give its state.",
         |s, out| of_groups(s, out, |groups| groups.forced_leaves),
     ),
     metric(

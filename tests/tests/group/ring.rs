@@ -74,7 +74,7 @@ fn a_host_without_corosync_says_what_to_install() {
     cluster.run(1, &engine, command);
     wait_until("it says so", || {
         let output = cluster.ask(1, &[]);
-        output.stdout.contains("`corosync` is not installed: install the package `corosync`").then_some(())
+        output.stdout.contains("is not installed: install the package `corosync`").then_some(())
     });
     // It goes on alone, and polls.
     cluster.together(&[1]);

@@ -181,16 +181,18 @@ impl NodeEngine {
     ) {
         let tell = |new: EngineInfo| *info.lock().unwrap_or_else(PoisonError::into_inner) = new;
         loop {
-            let mut pause = GROUP_RECONNECT.0;
+            let (mut pause, mut told) = (GROUP_RECONNECT.0, None);
             let port = loop {
                 match self.connect().await {
                     Ok(port) => break port,
                     Err(error) => {
-                        // What passes by itself is gone with the next attempts.
-                        if pause >= GROUP_RECONNECT.1 {
+                        let error = error.to_string();
+                        // What passes by itself is gone with the next attempts, and what stays is told once.
+                        if pause >= GROUP_RECONNECT.1 && told.as_ref() != Some(&error) {
                             tracing::warn!(%error, "the group engine can't be had");
+                            told = Some(error.clone());
                         }
-                        tell(EngineInfo { role: "", error: Some(error.to_string()) });
+                        tell(EngineInfo { role: "", error: Some(error) });
                     }
                 }
                 if !wait(&mut requests, pause).await {

@@ -1,11 +1,9 @@
 //! What is answered, as JSON.
 
-use std::time::SystemTime;
-
 use hamsa_swap::{Abort, Cause, End, Happening, Health, ModuleInfo, Signature, SwapReport, Version};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::moment::time;
 use crate::swapping::{SwapHost, shown};
 
 pub(super) fn list(host: &SwapHost) -> Value {
@@ -136,11 +134,6 @@ fn method(signature: &Signature) -> Value {
     let parameters: Vec<String> =
         parameters.iter().map(|parameter| format!("{}: {:?}", parameter.name, parameter.of)).collect();
     format!("{name}({}) -> {returns:?}", parameters.join(", ")).into()
-}
-
-/// RFC 3339, in UTC, to the millisecond.
-fn time(at: SystemTime) -> Value {
-    Timestamp::try_from(at).map_or(Value::Null, |at| format!("{at:.3}").into())
 }
 
 fn version(version: &Version) -> Value {

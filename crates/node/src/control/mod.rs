@@ -15,9 +15,11 @@
 mod answers;
 mod controlled;
 mod http;
+mod moment;
 mod request;
 mod socket;
 
+pub(crate) use moment::moment;
 pub(crate) use request::version;
 
 pub use controlled::Controlled;

@@ -1,15 +1,12 @@
 //! What is answered about the enterprise, as JSON.
 
-use std::time::{Duration, Instant, SystemTime};
-
 use bytes::Bytes;
 use hamsa_group::enterprise::Reading;
 use hamsa_group::pair::PairStatus;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{DirectoryError, EnterpriseHandle};
-use crate::control::EnterpriseRequest;
+use crate::control::{EnterpriseRequest, moment};
 use crate::limits::MAX_NAMES_LISTED;
 
 /// Answers a question, or changes the directory.
@@ -110,10 +107,4 @@ fn entry(name: &str, reading: &Reading) -> Value {
         "conflict": reading.is_conflict(),
         "deleted_too": reading.is_deleted_too,
     })
-}
-
-fn moment(at: Instant) -> String {
-    let ago = Instant::now().checked_duration_since(at).unwrap_or(Duration::ZERO);
-    let at = SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH);
-    Timestamp::try_from(at).map_or_else(|_| String::new(), |at| format!("{at:.3}"))
 }

@@ -1,16 +1,15 @@
 //! What is answered about groups, as JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use hamsa_group::{GroupName, GroupStatus, LinkStatus, Member};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::handle::{GroupsHandle, GroupsStatus};
 use super::{Fault, Link};
 use crate::config::RingNode;
-use crate::control::{GroupRequest, NamedGroups};
+use crate::control::{GroupRequest, NamedGroups, moment};
 use crate::limits::{GROUPS_SHOWN, MAX_GROUP_DELAY, MAX_KNOWN_NODES};
 
 /// All groups of a node.
@@ -215,12 +214,6 @@ fn name(status: &GroupsStatus, member: Member) -> String {
         Some(known) => format!("{}:{}", member.node, known.name),
         None => member.to_string(),
     }
-}
-
-fn moment(at: Instant) -> String {
-    let ago = Instant::now().checked_duration_since(at).unwrap_or(Duration::ZERO);
-    let at = SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH);
-    Timestamp::try_from(at).map_or_else(|_| String::new(), |at| format!("{at:.3}"))
 }
 
 #[cfg(test)]

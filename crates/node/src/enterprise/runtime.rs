@@ -62,6 +62,7 @@ impl EnterpriseRuntime {
             handle: handle.clone(),
             engine: watch::channel(None).0,
             pairs: BTreeMap::new(),
+            counted: None,
         };
         let entered = runtime.enter();
         keeper.set_pairs(config)?;
@@ -109,6 +110,8 @@ struct Keeper {
     handle: EnterpriseHandle,
     engine: watch::Sender<Option<Arc<ZenohEngine>>>,
     pairs: BTreeMap<u32, PairTask>,
+    /// The directory whose names and conflicts were counted last.
+    counted: Option<u64>,
 }
 
 /// The groups of a pair, while they run.
@@ -273,13 +276,18 @@ impl Keeper {
     }
 
     /// What people are told is brought up to date.
-    async fn look(&self, engine: &ZenohEngine, directory: &hamsa_group_zenoh::EnterpriseHandle) {
+    async fn look(&mut self, engine: &ZenohEngine, directory: &hamsa_group_zenoh::EnterpriseHandle) {
         let pairs = engine.pairs().await;
-        let names = directory.names("");
-        let conflicts = names.iter().filter(|name| directory.read(name).is_conflict()).count();
+        let digest = directory.digest();
+        let counted = (self.counted != Some(digest)).then(|| {
+            let names = directory.names("");
+            (names.len(), names.iter().filter(|name| directory.read(name).is_conflict()).count())
+        });
+        self.counted = Some(digest);
         let mut status = self.handle.status_mut();
         status.problem = engine.problem().map(|problem| problem.to_string());
-        (status.pairs, status.names, status.conflicts) = (pairs, names.len(), conflicts);
+        status.pairs = pairs;
+        (status.names, status.conflicts) = counted.unwrap_or((status.names, status.conflicts));
     }
 
     /// Writes the directory to its file. One that can't be written is tried again.

@@ -370,7 +370,7 @@ fn three_members_of_whom_one_is_cut_off_while_it_sends() {
 
 #[test]
 fn three_members_that_are_parted_and_come_together() {
-    // The first so many steps; `HAMSA_DEPTH` takes more.
+    // The first so many steps. `HAMSA_DEPTH=1000` takes all runs: 729,038 states, in 20 s of a release build and 2 GB.
     let depth = std::env::var("HAMSA_DEPTH").ok().and_then(|depth| depth.parse().ok()).unwrap_or(14);
     let states = explore(bounds(3, true, &[&[&[1, 2], &[3]], &[&[1, 2, 3]]], &[3]), Some(depth));
     assert!(states > 1_000, "{states}");

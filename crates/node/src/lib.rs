@@ -25,6 +25,7 @@ pub mod notifications;
 pub mod profile;
 pub mod prometheus;
 pub mod readings;
+mod replace;
 pub mod state;
 pub mod swapping;
 pub mod writer;

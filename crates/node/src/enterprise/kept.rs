@@ -9,12 +9,13 @@
 //! written beside the old one and takes its place whole.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use bytes::{Buf, Bytes};
 
 use crate::limits::MAX_KEPT_DIRECTORY_BYTES;
+use crate::replace::replace_file;
 
 const MAGIC: &[u8; 8] = b"HAMSADIR";
 const VERSION: u8 = 1;
@@ -49,17 +50,7 @@ pub(super) fn read(path: &Path) -> Result<Kept, KeptError> {
 
 /// Puts a new file in the place of the old one.
 pub(super) fn write(path: &Path, kept: &Kept) -> Result<(), KeptError> {
-    let beside = path.with_extension("new");
-    let written = File::create(&beside).and_then(|mut file| {
-        file.write_all(&encode(kept))?;
-        file.sync_all()
-    });
-    let placed = written.and_then(|()| fs::rename(&beside, path));
-    let synced = placed.and_then(|()| match path.parent() {
-        Some(directory) => File::open(directory)?.sync_all(),
-        None => Ok(()),
-    });
-    synced.map_err(|source| KeptError::Io { path: path.to_owned(), source })
+    replace_file(path, &encode(kept)).map_err(|source| KeptError::Io { path: path.to_owned(), source })
 }
 
 /// Takes a file that can't be used out of the way. Where it is now.

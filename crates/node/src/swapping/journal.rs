@@ -4,7 +4,7 @@
 //! record = length (4 octets, big-endian) checksum (CRC-32 of the entry, 4 octets) entry
 //! ```
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use hamsa_swap::journal::{Entry, Journal, JournalError, compact};
 use hamsa_swap::limits::JOURNAL_ENTRIES_MAX;
 
 use crate::limits::MAX_JOURNAL_OCTETS;
+use crate::replace::replace_file;
 
 const HEAD_OCTETS: usize = 8;
 
@@ -60,15 +61,7 @@ impl FileJournal {
     fn rewrite(&mut self) -> io::Result<()> {
         let entries = compact(&self.entries);
         let octets: Vec<u8> = entries.iter().flat_map(written).collect();
-        let fresh = self.path.with_extension("new");
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        file.write_all(&octets)?;
-        file.sync_all()?;
-        fs::rename(&fresh, &self.path)?;
-        if let Some(directory) = self.path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-            File::open(directory)?.sync_all()?;
-        }
+        replace_file(&self.path, &octets)?;
         self.file = OpenOptions::new().read(true).append(true).open(&self.path)?;
         self.length = octets.len() as u64;
         self.entries = entries;
@@ -131,6 +124,8 @@ fn failed(error: &io::Error) -> JournalError {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use hamsa_swap::ModuleId;
     use hamsa_swap::journal::{Change, recover};
 

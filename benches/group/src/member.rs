@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use hamsa_group::{
-    EngineEvent, EnginePort, EngineSendError, Event, GroupEngine, GroupName, Groups, JoinOptions, Member, Options,
-    PortNews, SendError,
+    EngineEvent, EnginePort, Event, GroupEngine, GroupName, Groups, JoinOptions, Member, Options, PortNews, SendError,
 };
 use hamsa_group_corosync::{CorosyncEngine, EngineOptions};
 use hamsa_group_embedded::{Embedded, EmbeddedOptions, Fault};
@@ -199,17 +198,8 @@ impl Running {
     }
 
     fn transmit(&mut self) -> anyhow::Result<()> {
-        while !self.is_engine_full
-            && let Some(port) = &mut self.port
-            && let Some(data) = self.groups.poll_transmit()
-        {
-            match port.send(data) {
-                Ok(()) => self.groups.transmitted(),
-                Err(EngineSendError::Full) => self.is_engine_full = true,
-                // The event that tells so is on its way.
-                Err(EngineSendError::Lost) => break,
-                Err(error) => return Err(error.into()),
-            }
+        if let Some(port) = self.port.as_mut().filter(|_| !self.is_engine_full) {
+            self.is_engine_full = port.transmit(&mut self.groups)?;
         }
         Ok(())
     }

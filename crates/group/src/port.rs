@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::{TryRecvError, TrySendError};
 
 use crate::engine::{Capabilities, EngineEvent, EngineSendError, GroupEngine};
+use crate::groups::Groups;
 
 /// The groups' end of an engine. Dropped, it ends the engine.
 #[derive(Debug)]
@@ -115,6 +116,23 @@ impl EnginePort {
     pub async fn writable(&self) {
         // An error says that it has ended, and `send` tells so.
         drop(self.outgoing.reserve().await);
+    }
+
+    /// Sends what the groups have to send, until the engine takes no more: whether it does. Whoever is told so waits for
+    /// [`PortNews::Writable`]. An engine that is lost takes nothing, and an event tells so.
+    ///
+    /// # Errors
+    /// [`EngineSendError::TooLong`]: the groups were set up for longer messages than the engine's. They still have that message.
+    pub fn transmit(&mut self, groups: &mut Groups) -> Result<bool, EngineSendError> {
+        while let Some(data) = groups.poll_transmit() {
+            match self.send(data) {
+                Ok(()) => groups.transmitted(),
+                Err(EngineSendError::Full) => return Ok(true),
+                Err(EngineSendError::Lost) => return Ok(false),
+                Err(error @ EngineSendError::TooLong { .. }) => return Err(error),
+            }
+        }
+        Ok(false)
     }
 
     fn unpack(&mut self, incoming: Incoming) {

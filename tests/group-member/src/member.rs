@@ -8,10 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
-use hamsa_group::{
-    EngineEvent, EnginePort, EngineSendError, Event, GroupEngine, GroupName, Groups, JoinOptions, Member, Options,
-    PortNews,
-};
+use hamsa_group::{EngineEvent, EnginePort, Event, GroupName, Groups, JoinOptions, Member, Options, PortNews};
 use hamsa_group_member::{Command, GroupPlan, Kept, KeptState, MemberPlan, Notice, machine_time};
 use hamsa_sim::groups::{Record, What};
 use tokio::sync::mpsc;
@@ -229,17 +226,8 @@ impl Running {
             }
             self.send_bursts(now)?;
             self.write()?;
-            while !self.is_engine_full
-                && let Some(port) = &mut self.port
-                && let Some(data) = self.groups.poll_transmit()
-            {
-                match port.send(data) {
-                    Ok(()) => self.groups.transmitted(),
-                    Err(EngineSendError::Full) => self.is_engine_full = true,
-                    // The event that tells so is on its way.
-                    Err(EngineSendError::Lost) => break,
-                    Err(error) => return Err(error.into()),
-                }
+            if let Some(port) = self.port.as_mut().filter(|_| !self.is_engine_full) {
+                self.is_engine_full = port.transmit(&mut self.groups)?;
             }
             // What was sent may have made room.
             let Some(event) = self.groups.poll_event() else { return Ok(()) };

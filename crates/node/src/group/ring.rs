@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hamsa_group::{
-    EngineEvent, EnginePort, EngineSendError, Event, GroupEngine, GroupName, Groups, JoinOptions, Member, Options,
-    PortNews,
+    EngineEvent, EnginePort, Event, GroupEngine, GroupName, Groups, JoinOptions, Member, Options, PortNews,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -165,20 +164,16 @@ impl Task {
     fn transmit(&mut self) {
         let Some(port) = self.port.as_mut().filter(|_| !self.is_full) else { return };
         self.is_full = self.handle.change_quietly(|groups| {
-            while let Some(data) = groups.poll_transmit() {
-                match port.send(data) {
-                    Ok(()) => groups.transmitted(),
-                    Err(EngineSendError::Full) => return true,
-                    // The event that tells so is on its way.
-                    Err(EngineSendError::Lost) => return false,
-                    Err(error @ EngineSendError::TooLong { .. }) => {
+            loop {
+                match port.transmit(groups) {
+                    Ok(is_full) => return is_full,
+                    Err(error) => {
                         // The groups know how long one may be, so this is our own fault. Others find the gap, and begin anew.
                         tracing::error!(%error, "a message for the group engine is lost");
                         groups.transmitted();
                     }
                 }
             }
-            false
         });
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use crate::control::ControlOptions;
 use crate::print::line_out;
-use crate::records::{RowLayout, plain, print_records};
+use crate::records::{LayoutOption, RowLayout, plain, print_records};
 use crate::terminal::tell;
 
 /// Show the enterprise of a running node: the nodes of all sites, pairs of nodes, and the directory of names
@@ -34,14 +34,14 @@ pub enum Action {
         json: bool,
     },
     /// List this node's pairs: whether both are together, and how the way between them is
-    Pairs(Layout),
+    Pairs(LayoutOption),
     /// List names of the directory and their values
     List {
         /// What the names begin with
         #[arg(default_value = "")]
         prefix: String,
         #[command(flatten)]
-        layout: Layout,
+        layout: LayoutOption,
     },
     /// Print what stands under a name: one line, or one for each value where it was changed at two places at once
     Get {
@@ -84,14 +84,6 @@ pub enum Action {
     },
 }
 
-/// How rows are printed.
-#[derive(Debug, Args)]
-pub struct Layout {
-    /// How rows are printed
-    #[arg(short = 'o', long = "output", value_name = "LAYOUT", default_value = "table")]
-    pub layout: RowLayout,
-}
-
 /// Runs it.
 ///
 /// # Errors
@@ -101,7 +93,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     match &command.action {
         None => nodes(&ask(EnterpriseRequest::Nodes)?, false),
         Some(Action::Nodes { json }) => nodes(&ask(EnterpriseRequest::Nodes)?, *json),
-        Some(Action::Pairs(Layout { layout })) => {
+        Some(Action::Pairs(LayoutOption { layout })) => {
             let header = [
                 "pair",
                 "state",
@@ -113,11 +105,12 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
                 "sent_again",
                 "last_parting",
             ];
-            print_records(&ask(EnterpriseRequest::Pairs)?, *layout, &header)
+            print_records(&ask(EnterpriseRequest::Pairs)?, *layout, &header, " ")
         }
-        Some(Action::List { prefix, layout: Layout { layout } }) => {
+        Some(Action::List { prefix, layout: LayoutOption { layout } }) => {
             let found = ask(EnterpriseRequest::List { prefix: prefix.clone() })?;
-            print_records(&found, *layout, &["name", "values", "conflict"])
+            // Values may have blanks in them.
+            print_records(&found, *layout, &["name", "values", "conflict"], " | ")
         }
         Some(Action::Get { name }) => {
             let found = ask(EnterpriseRequest::Get { name: name.clone() })?;
@@ -172,7 +165,8 @@ fn nodes(found: &Json, json: bool) -> anyhow::Result<()> {
         return line_out(&found.to_string());
     }
     line_out(&summary(found))?;
-    print_records(&found["nodes"], RowLayout::Table, &["node", "name", "version", "present", "since", "addresses"])
+    let header = ["node", "name", "version", "present", "since", "addresses"];
+    print_records(&found["nodes"], RowLayout::Table, &header, " ")
 }
 
 /// How the node stands with its engine, in words.

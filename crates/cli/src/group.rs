@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use crate::control::ControlOptions;
 use crate::failure::usage;
 use crate::print::line_out;
-use crate::records::{RowLayout, parse_duration, plain, print_records, time_cell};
+use crate::records::{LayoutOption, RowLayout, parse_duration, plain, print_records, time_cell};
 
 /// Show the groups of a running node: who is there, and what views there were
 ///
@@ -38,11 +38,7 @@ pub enum Action {
     /// List the views that there were, with their causes and how long nothing could be sent before each
     History(OfGroup),
     /// List what was counted
-    Counters {
-        /// How rows are printed
-        #[arg(short = 'o', long = "output", value_name = "LAYOUT", default_value = "table")]
-        layout: RowLayout,
-    },
+    Counters(LayoutOption),
     /// Cut the cluster into sides that don't reach each other (embedded engine, where `allow_faults = true`)
     ///
     /// `hamsa group cut 1,2 3` leaves 1 and 2 together, and 3 apart. Nodes that are not named are on a side of their own.
@@ -89,9 +85,8 @@ pub struct OfGroup {
     /// Only groups with members of the `cluster`, or of `pair-N`: those with node N
     #[arg(long, value_name = "LINK")]
     pub link: Option<String>,
-    /// How rows are printed
-    #[arg(short = 'o', long = "output", value_name = "LAYOUT", default_value = "table")]
-    pub layout: RowLayout,
+    #[command(flatten)]
+    pub layout: LayoutOption,
 }
 
 impl OfGroup {
@@ -118,14 +113,14 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
         Some(Action::Members { json }) => members(&ask(GroupRequest::Members)?, *json),
         Some(Action::Views(of)) => {
             let header = ["link", "group", "view", "cause", "members", "version", "waits_for", "outgoing"];
-            print_records(&ask(GroupRequest::Views(of.named()))?, of.layout, &header)
+            print_records(&ask(GroupRequest::Views(of.named()))?, of.layout.layout, &header, " ")
         }
         Some(Action::History(of)) => {
             let header = ["time", "link", "group", "view", "cause", "blocked_ms", "members"];
-            print_records(&ask(GroupRequest::History(of.named()))?, of.layout, &header)
+            print_records(&ask(GroupRequest::History(of.named()))?, of.layout.layout, &header, " ")
         }
-        Some(Action::Counters { layout }) => {
-            print_records(&ask(GroupRequest::Counters)?, *layout, &["link", "group", "counter", "value"])
+        Some(Action::Counters(LayoutOption { layout })) => {
+            print_records(&ask(GroupRequest::Counters)?, *layout, &["link", "group", "counter", "value"], " ")
         }
         Some(Action::Cut { sides }) => {
             let sides: Vec<Vec<u32>> = sides.iter().map(|side| parse_side(side)).collect::<Result<_, _>>()?;
@@ -161,7 +156,8 @@ fn members(found: &Json, json: bool) -> anyhow::Result<()> {
         return line_out(&found.to_string());
     }
     line_out(&summary(found))?;
-    print_records(&found["members"], RowLayout::Table, &["node", "name", "member", "reachable", "self", "since"])
+    let header = ["node", "name", "member", "reachable", "self", "since"];
+    print_records(&found["members"], RowLayout::Table, &header, " ")
 }
 
 /// How the node stands with its engine, in words.

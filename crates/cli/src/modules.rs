@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::control::ControlOptions;
 use crate::failure::usage;
 use crate::print::line_out;
-use crate::records::{RowLayout, parse_duration, plain, print_rows, time_cell};
+use crate::records::{LayoutOption, RowLayout, parse_duration, plain, print_records, print_rows, time_cell};
 use crate::terminal::tell;
 
 /// Show and replace the modules of a running agent or node
@@ -27,7 +27,7 @@ pub struct Command {
 #[derive(Debug, Subcommand)]
 pub enum Action {
     /// List all modules: version, state, calls
-    List(Layout),
+    List(LayoutOption),
     /// Show all there is to know about a module
     Show {
         /// KIND/NAME
@@ -38,20 +38,12 @@ pub enum Action {
         /// KIND/NAME
         module: String,
         #[command(flatten)]
-        layout: Layout,
+        layout: LayoutOption,
     },
     /// List what swaps came to, the last one first
-    History(Layout),
+    History(LayoutOption),
     Swap(Swap),
     Rollback(Rollback),
-}
-
-/// How it is printed.
-#[derive(Debug, Clone, Copy, Args)]
-pub struct Layout {
-    /// How rows are printed
-    #[arg(short = 'o', long = "output", value_name = "LAYOUT", default_value = "table")]
-    pub layout: RowLayout,
 }
 
 /// Replace modules by other versions while they serve: all that are named, or none
@@ -122,7 +114,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     let Command { action, control } = command;
     let ask = |request: ControlRequest| control.ask(&request, |_| {});
     match action {
-        Action::List(Layout { layout }) => list(&ask(ControlRequest::List)?, *layout),
+        Action::List(LayoutOption { layout }) => list(&ask(ControlRequest::List)?, *layout),
         Action::Show { module } => {
             let shown = ask(ControlRequest::Show { module: module.clone() })?;
             line_out(&serde_json::to_string_pretty(&shown)?)
@@ -130,9 +122,9 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
         Action::States { module, layout } => {
             let kept = ask(ControlRequest::States { module: module.clone() })?;
             let header = ["module", "version", "schema", "commits", "octets", "objects"];
-            rows(&kept, layout.layout, &header)
+            print_records(&kept, layout.layout, &header, ", ")
         }
-        Action::History(Layout { layout }) => history(&ask(ControlRequest::History)?, *layout),
+        Action::History(LayoutOption { layout }) => history(&ask(ControlRequest::History)?, *layout),
         Action::Swap(asked) => swap(asked, control),
         Action::Rollback(asked) => roll_back(asked, control),
     }
@@ -235,7 +227,7 @@ fn millis(duration: Duration) -> u64 {
 
 fn list(modules: &Json, layout: RowLayout) -> anyhow::Result<()> {
     let header = ["module", "version", "versions", "phase", "failed", "calls", "errors", "panics", "waiting"];
-    rows(modules, layout, &header)
+    print_records(modules, layout, &header, ", ")
 }
 
 fn history(swaps: &Json, layout: RowLayout) -> anyhow::Result<()> {
@@ -252,19 +244,6 @@ fn history(swaps: &Json, layout: RowLayout) -> anyhow::Result<()> {
             swap["state_lost"].as_array().into_iter().flatten().map(plain).collect::<Vec<_>>().join(", "),
             plain(&swap["reason"]),
         ]
-    })
-}
-
-/// Rows whose cells are members of the same names.
-fn rows(found: &Json, layout: RowLayout, header: &[&str]) -> anyhow::Result<()> {
-    print_rows(found.as_array().map_or(&[][..], Vec::as_slice), layout, header, |row, _| {
-        let cell = |name: &&str| match &row[name] {
-            Json::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
-            Json::Bool(true) => "yes".to_owned(),
-            Json::Bool(false) => "no".to_owned(),
-            other => plain(other),
-        };
-        header.iter().map(cell).collect()
     })
 }
 

@@ -53,6 +53,14 @@ pub enum RowLayout {
     Csv,
 }
 
+/// How rows are printed, as an option.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct LayoutOption {
+    /// How rows are printed
+    #[arg(short = 'o', long = "output", value_name = "LAYOUT", default_value = "table")]
+    pub layout: RowLayout,
+}
+
 /// Where records come from.
 pub enum Source {
     /// A running node.
@@ -248,16 +256,15 @@ pub fn time_cell(time: &str, layout: RowLayout) -> String {
     }
 }
 
-/// Prints the objects of a list, each as a row with these members of it.
+/// Prints the objects of a list, each as a row with these members of it; those of a member that is a list with a separator
+/// between.
 ///
 /// # Errors
 /// Standard output is closed or full.
-pub fn print_records(found: &Json, layout: RowLayout, header: &[&str]) -> anyhow::Result<()> {
+pub fn print_records(found: &Json, layout: RowLayout, header: &[&str], separator: &str) -> anyhow::Result<()> {
     print_rows(found.as_array().map_or(&[][..], Vec::as_slice), layout, header, |row, layout| {
         let cell = |name: &&str| match &row[name] {
-            // They may have blanks in them.
-            Json::Array(values) if *name == "values" => values.iter().map(plain).collect::<Vec<_>>().join(" | "),
-            Json::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(" "),
+            Json::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(separator),
             Json::Bool(is_so) => if *is_so { "yes" } else { "no" }.to_owned(),
             Json::Number(number) if name.ends_with("_ms") => format!("{:.1}", number.as_f64().unwrap_or_default()),
             other if matches!(*name, "since" | "time") => time_cell(&plain(other), layout),

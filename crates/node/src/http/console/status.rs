@@ -9,8 +9,9 @@ use hamsa_store::Stats as StoreStats;
 use maud::{Markup, html};
 
 use super::layout::{Frame, Tab};
+use super::page;
 use super::parts::{Show, time};
-use super::{page, together};
+use super::together::Together;
 use crate::http::query::Parameters;
 use crate::http::refusal::Refusal;
 use crate::http::stats::HttpStats;
@@ -41,10 +42,11 @@ pub(super) async fn status(State(app): State<AppRef>, query: Parameters) -> Resu
 
 fn body(app: &App, view: &NodeView, store: &StoreStats, process: Option<ProcessFigures>) -> Markup {
     let node = &app.node;
+    let together = Together::of(node);
     html! {
         h1 { "This node" }
         div #status data-live="" data-every-ms="5000" {
-            (verdict(node, view))
+            (verdict(node, view, &together))
             div.cards {
                 (card("Polling", &polling(node, view)))
                 (card("SNMP", &snmp(view)))
@@ -52,7 +54,7 @@ fn body(app: &App, view: &NodeView, store: &StoreStats, process: Option<ProcessF
                 (card("Store", &stored(node, view, store)))
                 (card("Process", &running(node, process)))
                 (card("HTTP", &http(app, &app.stats)))
-                (together::cards(node))
+                (together.cards())
             }
             (left_out(node))
         }
@@ -60,7 +62,7 @@ fn body(app: &App, view: &NodeView, store: &StoreStats, process: Option<ProcessF
 }
 
 /// What an operator should know first.
-fn verdict(node: &NodeState, view: &NodeView) -> Markup {
+fn verdict(node: &NodeState, view: &NodeView, together: &Together) -> Markup {
     let mut troubles = Vec::new();
     if node.writer_stats.is_failing.load(Ordering::Relaxed) {
         troubles.push("Samples can't be stored: look at the disk and at the log.".to_owned());
@@ -77,7 +79,7 @@ fn verdict(node: &NodeState, view: &NodeView) -> Markup {
     if count(&node.writer_stats.dropped_writes) > 0 {
         troubles.push("The store was so slow that polls were dropped.".to_owned());
     }
-    troubles.extend(together::troubles(node));
+    troubles.extend(together.troubles());
     html! {
         @if troubles.is_empty() {
             p.verdict data-state="up" { "Polls start in time, and what they bring is on disk." }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use hamsa_group::enterprise::Reading;
+use hamsa_group::enterprise::{Reading, Seen};
 
 use super::{DirectoryError, EnterpriseStartError, EnterpriseStatus};
 use crate::config::EnterpriseConfig;
@@ -60,7 +60,7 @@ impl EnterpriseHandle {
         match *self {}
     }
 
-    pub fn write(&self, _: &str, _: Option<Bytes>) -> Result<(), DirectoryError> {
+    pub fn write(&self, _: &str, _: Option<Bytes>, _: &Seen) -> Result<(), DirectoryError> {
         match *self {}
     }
 }

@@ -15,7 +15,9 @@ use crate::limits::MAX_NAMES_LISTED;
 /// In words: there is no engine yet, no such name, or the change is refused.
 pub fn answer(enterprise: &EnterpriseHandle, request: EnterpriseRequest) -> Result<Value, String> {
     let read = |name: &str| enterprise.read(name).map_err(|error| error.to_string());
-    let write = |name: &str, value| enterprise.write(name, value).map_err(|error: DirectoryError| error.to_string());
+    let write = |name: &str, value, over: &Reading| {
+        enterprise.write(name, value, &over.seen).map_err(|error: DirectoryError| error.to_string())
+    };
     match request {
         EnterpriseRequest::Nodes => Ok(nodes(enterprise)),
         EnterpriseRequest::Pairs => Ok(enterprise.status().pairs.iter().map(pair).collect()),
@@ -38,15 +40,16 @@ pub fn answer(enterprise: &EnterpriseHandle, request: EnterpriseRequest) -> Resu
             }
         }
         EnterpriseRequest::Set { name, value } => {
-            let resolved = read(&name)?.is_conflict();
-            write(&name, Some(Bytes::from(value)))?;
-            Ok(json!({ "set": name, "resolved": resolved }))
+            let before = read(&name)?;
+            write(&name, Some(Bytes::from(value)), &before)?;
+            Ok(json!({ "set": name, "resolved": before.is_conflict() }))
         }
         EnterpriseRequest::Delete { name } => {
-            if read(&name)?.values.is_empty() {
+            let before = read(&name)?;
+            if before.values.is_empty() {
                 return Err(format!("there is no name {name:?}"));
             }
-            write(&name, None)?;
+            write(&name, None, &before)?;
             Ok(json!({ "deleted": name }))
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
-use hamsa_group::enterprise::Reading;
+use hamsa_group::enterprise::{Reading, Seen};
 
 use super::{DirectoryError, EnterpriseStatus};
 use crate::group::GroupsHandle;
@@ -59,14 +59,12 @@ impl EnterpriseHandle {
         Ok(self.directory()?.read(name))
     }
 
-    /// Puts a value in the place of all that this node knows under a name, or deletes it without one.
+    /// Puts a value in the place of all that was read under a name, or deletes it without one.
     ///
     /// # Errors
     /// See [`DirectoryError`].
-    pub fn write(&self, name: &str, value: Option<Bytes>) -> Result<(), DirectoryError> {
-        let directory = self.directory()?;
-        let seen = directory.read(name).seen;
-        Ok(directory.write(name, value, &seen)?)
+    pub fn write(&self, name: &str, value: Option<Bytes>, seen: &Seen) -> Result<(), DirectoryError> {
+        Ok(self.directory()?.write(name, value, seen)?)
     }
 
     pub(super) fn status_mut(&self) -> MutexGuard<'_, EnterpriseStatus> {

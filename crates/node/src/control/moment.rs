@@ -1,6 +1,6 @@
 //! Times in answers: RFC 3339, in UTC, to the millisecond.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -12,6 +12,5 @@ pub(crate) fn time(at: SystemTime) -> Value {
 
 /// Of the monotonic clock, by what the wall clock says now.
 pub(crate) fn moment(at: Instant) -> Value {
-    let ago = Instant::now().checked_duration_since(at).unwrap_or(Duration::ZERO);
-    time(SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH))
+    time(SystemTime::now().checked_sub(at.elapsed()).unwrap_or(SystemTime::UNIX_EPOCH))
 }

@@ -10,6 +10,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::nodes::{rows, said};
+
 /// The hub's number, and its host's.
 const HUB: u32 = 1;
 
@@ -58,16 +60,11 @@ impl Nodes {
 
     #[track_caller]
     fn ok(&self, node: u32, arguments: &[&str]) -> String {
-        let output = self.ask(node, arguments);
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        output.stdout
+        said(arguments, self.ask(node, arguments))
     }
 
-    /// Rows of an answer; `None` while the node does not serve its socket, or refuses.
     fn rows(&self, node: u32, arguments: &[&str]) -> Option<Vec<Value>> {
-        let output = self.ask(node, &[arguments, &["-o", "json"]].concat());
-        let is_ok = output.status.success();
-        is_ok.then(|| output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+        rows(&self.ask(node, &[arguments, &["-o", "json"]].concat()))
     }
 
     /// Waits until two nodes are in one view of their group, or each is alone in one.
@@ -117,8 +114,8 @@ impl Nodes {
 
     /// What `/metrics` of a node tells, by name and labels.
     fn metrics(&self, node: u32) -> BTreeMap<String, f64> {
-        let said = self.running[&node].stderr();
-        let address = said.split("console: http://").nth(1).and_then(|rest| rest.lines().next()).unwrap().to_owned();
+        let told = self.running[&node].stderr();
+        let address = told.split("console: http://").nth(1).and_then(|rest| rest.lines().next()).unwrap().to_owned();
         let (address, port) = address.rsplit_once(':').unwrap();
         // Its loopback is another one than ours.
         let script = format!(

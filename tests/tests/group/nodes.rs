@@ -60,16 +60,11 @@ impl Cluster {
 
     #[track_caller]
     pub(crate) fn ok(&self, node: u32, arguments: &[&str]) -> String {
-        let output = self.ask(node, arguments);
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        output.stdout
+        said(arguments, self.ask(node, arguments))
     }
 
     fn rows(&self, node: u32, arguments: &[&str]) -> Option<Vec<Value>> {
-        let output = self.ask(node, &[arguments, &["-o", "json"]].concat());
-        // It may not have begun to serve its socket.
-        let is_ok = output.status.success();
-        is_ok.then(|| output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+        rows(&self.ask(node, &[arguments, &["-o", "json"]].concat()))
     }
 
     /// The view of each group, if these nodes are its only members and all have the same.
@@ -113,6 +108,19 @@ impl Cluster {
             })
             .collect()
     }
+}
+
+/// What was said by a command that must succeed.
+#[track_caller]
+pub(crate) fn said(arguments: &[&str], output: Output) -> String {
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    output.stdout
+}
+
+/// The rows of an answer in JSON; `None` while the node does not serve its socket, or where it refuses.
+pub(crate) fn rows(output: &Output) -> Option<Vec<Value>> {
+    let is_ok = output.status.success();
+    is_ok.then(|| output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
 #[test]
